@@ -1,0 +1,150 @@
+//! The filters that are ours.
+
+use jiff::Timestamp;
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::subject::{RunId, Verdict};
+
+/// Adds them to `environment`.
+pub(super) fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("epoch", epoch);
+    environment.add_filter("host", host);
+    environment.add_filter("job_path", job_path);
+    environment.add_filter("parameter", parameter);
+    environment.add_filter("run_id", run_id);
+    environment.add_filter("verdict", verdict);
+}
+
+/// The host of a URL, with its port unless that is the usual one; none for anything else.
+fn host(value: &Value) -> Result<Option<String>, Error> {
+    let Some(text) = text(value)? else {
+        return Ok(None);
+    };
+    Ok(Url::parse(text).ok().and_then(|url| {
+        let host = url.host_str().filter(|host| !host.is_empty())?;
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        })
+    }))
+}
+
+/// Seconds since 1970, a number or a text and perhaps with a fraction, as RFC 3339.
+fn epoch(value: &Value) -> Result<Option<String>, Error> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    if !value.is_number() && value.as_str().is_none() {
+        return Err(wrong(value, "a number of seconds since 1970"));
+    }
+    let written = value.to_string();
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = written.split_once('.').unwrap_or((&written, "0"));
+    if !is_digits(whole) || !is_digits(fraction) {
+        return Err(wrong(value, "a number of seconds since 1970"));
+    }
+    let nanoseconds = format!("{:0<9}", fraction.get(..9).unwrap_or(fraction));
+    let seconds: Option<i64> = whole.parse().ok();
+    let nanoseconds: Option<i32> = nanoseconds.parse().ok();
+    let time = seconds
+        .zip(nanoseconds)
+        .and_then(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).ok())
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the time is out of range"))?;
+    Ok(Some(time.to_string()))
+}
+
+/// The full name of a Jenkins job, `folder/job`, from the URL of the job or of a build of it.
+fn job_path(value: &Value) -> Result<Option<String>, Error> {
+    let Some(url) = text(value)? else {
+        return Ok(None);
+    };
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let mut segments = path.split('/').skip_while(|segment| *segment != "job");
+    let mut names = Vec::new();
+    while let Some(word) = segments.next() {
+        match (word, segments.next()) {
+            ("job", Some(name)) if !name.is_empty() => {
+                names.push(percent_decode_str(name).decode_utf8_lossy());
+            }
+            // A view is a way to a job, not a part of its name.
+            ("view", Some(_)) => {}
+            _ => break,
+        }
+    }
+    Ok((!names.is_empty()).then(|| names.join("/")))
+}
+
+/// The value of a build parameter, from a list of `NAME=VALUE` or from an object; else none.
+fn parameter(value: &Value, name: &str) -> Result<Value, Error> {
+    let nothing = Value::from(());
+    if value.is_none() {
+        return Ok(nothing);
+    }
+    if value.kind() == ValueKind::Map {
+        let found = value.get_attr(name)?;
+        return Ok(if found.is_undefined() { nothing } else { found });
+    }
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(wrong(value, "a list of `NAME=VALUE` or an object"));
+    }
+    let found = value.try_iter()?.find_map(|entry| {
+        let (key, found) = entry.as_str()?.split_once('=')?;
+        (key == name).then(|| Value::from(found))
+    });
+    Ok(found.unwrap_or(nothing))
+}
+
+/// A text that is a run id, as it is; none for anything else.
+fn run_id(value: &Value) -> Result<Option<String>, Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    Ok(value.as_str().and_then(|text| RunId::try_from(text.to_owned()).ok()).map(String::from))
+}
+
+/// Our word for how a build ended; none while nobody says, an error for a word we do not know.
+fn verdict(value: &Value) -> Result<Option<String>, Error> {
+    let Some(word) = text(value)? else {
+        return Ok(None);
+    };
+    let verdict = match word.to_ascii_lowercase().as_str() {
+        // Jenkins has no result yet; rabbitmq-build-trigger calls that `ONGOING`.
+        "" | "ongoing" | "null" => return Ok(None),
+        "success" | "successful" | "passed" | "recover" => Verdict::Success,
+        // A Fedora CI pipeline that found something says `needs_inspection`, never `failed`.
+        "failure" | "failed" | "needs_inspection" => Verdict::Failure,
+        // What Jenkins calls `UNSTABLE`, the Eiffel broadcaster calls `UNSUCCESSFUL`.
+        "unstable" | "unsuccessful" => Verdict::Unstable,
+        "error" | "timed_out" | "inconclusive" => Verdict::Error,
+        "aborted" | "cancel" | "canceled" | "cancelled" => Verdict::Cancelled,
+        // Fedora CI says `info` where it had nothing to do.
+        "not_built" | "notbuilt" | "not_applicable" | "info" | "skipped" => Verdict::Skipped,
+        _ => {
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "`verdict` does not know this word",
+            ));
+        }
+    };
+    Ok(Some(verdict.as_str().to_owned()))
+}
+
+/// The text in `value`, if there is one.
+fn text(value: &Value) -> Result<Option<&str>, Error> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let text = value.as_str().ok_or_else(|| wrong(value, "a text"))?;
+    Ok(Some(text))
+}
+
+fn wrong(value: &Value, wanted: &str) -> Error {
+    let kind = value.kind();
+    if kind == ValueKind::Undefined {
+        return ErrorKind::UndefinedError.into();
+    }
+    Error::new(ErrorKind::InvalidOperation, format!("{wanted} is needed, this is a {kind}"))
+}

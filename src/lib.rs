@@ -1,0 +1,12 @@
+//! Pointsman stands beside a message broker: messages come in, rules decide, builds are started,
+//! and what came of them is told where people look.
+//!
+//! The modules below stand in the order in which a message passes through them; each knows only
+//! those before it, and [`service`] knows all.  `ARCHITECTURE.md` is the long form of this page.
+
+pub mod clock;
+pub mod secret;
+pub mod message;
+pub mod subject;
+pub mod expression;
+pub mod neutral;

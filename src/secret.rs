@@ -1,0 +1,100 @@
+//! Secrets: where they are said to be, and what is there, which is never printed.
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Where a secret is kept: `file:/path` or `env:NAME`.  The secret itself is refused, so that
+/// settings can be shown, logged and committed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum SecretRef {
+    /// The content of a file, without the white space around it.
+    File(PathBuf),
+    /// The value of an environment variable.
+    Env(String),
+}
+
+impl schemars::JsonSchema for SecretRef {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretRef".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Where a secret is kept: `file:/path` or `env:NAME`.",
+            "type": "string",
+            "pattern": "^(file|env):.+",
+        })
+    }
+}
+
+/// A text that does not say where a secret is kept.  It does not carry the text, which may be the
+/// secret itself.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret is given as `file:/path` or `env:NAME`, never itself")]
+pub struct NotAReference;
+
+impl TryFrom<String> for SecretRef {
+    type Error = NotAReference;
+
+    fn try_from(text: String) -> Result<Self, NotAReference> {
+        match text.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
+            Some(_) | None => Err(NotAReference),
+        }
+    }
+}
+
+/// Why a secret could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read the secret in `{path}`")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The variable is not set, or is no text.
+    #[error("the environment variable `{0}`, which should hold a secret, is not set")]
+    Env(String),
+    /// There is nothing in it.
+    #[error("the secret in `{0}` is empty")]
+    Empty(String),
+}
+
+impl SecretRef {
+    /// Fetches the secret.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        let (text, place) = match self {
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| SecretError::File { path: path.clone(), source })?;
+                (text, format!("file:{}", path.display()))
+            }
+            Self::Env(name) => {
+                let text = std::env::var_os(name)
+                    .and_then(|value| value.into_string().ok())
+                    .ok_or_else(|| SecretError::Env(name.clone()))?;
+                (text, format!("env:{name}"))
+            }
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(SecretError::Empty(place));
+        }
+        Ok(SecretString::from(text.to_owned()))
+    }
+}
+
+/// Compares a secret with what somebody presents, in time that does not depend on where they
+/// differ.
+pub fn is_same(secret: &SecretString, presented: &str) -> bool {
+    use subtle::ConstantTimeEq;
+    secret.expose_secret().as_bytes().ct_eq(presented.as_bytes()).into()
+}
