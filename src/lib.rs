@@ -10,3 +10,7 @@ pub mod message;
 pub mod subject;
 pub mod expression;
 pub mod neutral;
+
+pub mod envelope;
+pub mod event;
+pub mod topic;

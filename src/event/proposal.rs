@@ -1,0 +1,213 @@
+//! Proposals, and comments on them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::EventKind;
+use crate::subject::{CommitSha, Subject, SubjectKind};
+
+/// The names that an expression about a proposal may use.
+pub(super) const PULL_REQUEST_NAMES: &[&str] = &[
+    "event",
+    "subject",
+    "instance",
+    "project",
+    "number",
+    "url",
+    "title",
+    "target",
+    "author",
+    "standing",
+    "agent",
+    "head.sha",
+    "head.short",
+    "head.url",
+    "head.branch",
+    "base.sha",
+    "pull_request.draft",
+    "pull_request.merged",
+];
+
+/// The names that an expression about a comment may use.
+pub(super) const COMMENT_NAMES: &[&str] = &[
+    "event",
+    "subject",
+    "instance",
+    "project",
+    "number",
+    "url",
+    "title",
+    "target",
+    "author",
+    "standing",
+    "agent",
+    "head.sha",
+    "head.short",
+    "head.url",
+    "head.branch",
+    "base.sha",
+    "pull_request.draft",
+    "pull_request.merged",
+    "comment.id",
+    "comment.text",
+    "comment.author",
+    "comment.notification",
+];
+
+/// Where the proposed commits are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The newest commit; absent while the forge has not fetched it yet.
+    #[serde(default)]
+    pub sha: Option<CommitSha>,
+    /// The repository to fetch it from.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The branch it is on.
+    #[serde(default)]
+    pub branch: Option<String>,
+}
+
+/// What the proposal builds upon.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    /// The commit, where the forge tells it.
+    #[serde(default)]
+    pub sha: Option<CommitSha>,
+}
+
+/// What somebody is to a project, as the message that names them tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Nobody has said anything about them.
+    #[default]
+    Stranger,
+    /// The project lets them do something.
+    Contributor,
+    /// They may merge.
+    Maintainer,
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::Contributor => "contributor",
+            Self::Maintainer => "maintainer",
+        }
+    }
+}
+
+/// What is said about a proposal itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequestState {
+    /// Whether its author says that it is not ready.
+    #[serde(default)]
+    pub draft: bool,
+    /// Whether it was merged; only ever true when closed.
+    #[serde(default)]
+    pub merged: bool,
+}
+
+/// A proposal at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequestEvent {
+    /// One of the `pull_request.*` kinds.
+    pub event: EventKind,
+    /// The host of the forge.
+    pub instance: String,
+    /// The full name of the project it wants to change.
+    pub project: String,
+    /// Its number in the project.
+    pub number: u64,
+    /// Its page.
+    pub url: String,
+    /// Its title: text from outside.
+    pub title: String,
+    /// The branch it wants to change.
+    pub target: String,
+    /// Who proposes it.
+    pub author: String,
+    /// What its author is to the project; a stranger where the message does not tell.
+    #[serde(default)]
+    pub standing: Standing,
+    /// Who did what the event tells.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// Where its commits are.
+    #[serde(default)]
+    pub head: Head,
+    /// What they build upon.
+    #[serde(default)]
+    pub base: Base,
+    /// Draft or merged.
+    #[serde(default)]
+    pub pull_request: PullRequestState,
+    /// When the forge last touched it, to tell late news from new ones.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+}
+
+/// A comment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comment {
+    /// The forge's id of it, as text.
+    pub id: String,
+    /// Its words: text from outside.
+    pub text: String,
+    /// Who wrote it.
+    pub author: String,
+    /// Whether the forge itself wrote it, to tell of something.
+    #[serde(default)]
+    pub notification: bool,
+}
+
+/// A comment on a proposal, and the proposal as the same message tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommentEvent {
+    /// The proposal; its `event` is `comment.added`.
+    pub on: PullRequestEvent,
+    /// The comment.
+    pub comment: Comment,
+}
+
+impl PullRequestEvent {
+    /// The proposal.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            kind: SubjectKind::PullRequest,
+            instance: self.instance.clone(),
+            project: self.project.clone(),
+            number: self.number,
+        }
+    }
+
+    pub(super) fn moment(&self) -> String {
+        let head = self.head.sha.as_ref().map_or("", CommitSha::as_str);
+        let at = self.at.map(|at| at.as_millisecond().to_string()).unwrap_or_default();
+        format!("{head}@{at}")
+    }
+
+    /// The proposal as expressions see it.
+    pub(super) fn names(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(names) = value.as_object_mut() {
+            names.remove("at");
+            names.insert("subject".to_owned(), self.subject().key().into());
+            if let (Some(sha), Some(Value::Object(head))) = (&self.head.sha, names.get_mut("head"))
+            {
+                head.insert("short".to_owned(), sha.short().into());
+            }
+        }
+        value
+    }
+}
