@@ -14,3 +14,8 @@ pub mod neutral;
 pub mod envelope;
 pub mod event;
 pub mod topic;
+pub mod action;
+pub mod run;
+pub mod decision;
+pub mod directory;
+pub mod rules;

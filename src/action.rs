@@ -1,0 +1,188 @@
+//! One thing to do, as data: it can be printed, compared, stored and repeated.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::subject::{ConnectionName, RunId, Subject, Verdict};
+
+/// One thing to do, and where it stands in line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// What makes it this action and no other; the same key is never stored twice.
+    pub key: String,
+    /// Actions of one lane are performed in order, one at a time.
+    pub lane: String,
+    /// Of the actions that wait in one slot only the newest counts.
+    pub slot: Option<String>,
+    /// The outside system that it is done at.
+    pub connection: ConnectionName,
+    /// The run it belongs to, if any.
+    pub run: Option<RunId>,
+    /// How long after the decision it is due; at once when absent.
+    pub delay: Option<Duration>,
+    /// What to do.
+    pub task: Task,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Start a build.
+    Start(Order),
+    /// Ask what became of a build.
+    Inspect(Lookup),
+    /// Stop a build.
+    Cancel(Lookup),
+    /// Tell people about a run.
+    Report(Report),
+    /// Tell people something that is about no run of ours.
+    Notify(Notice),
+}
+
+impl Task {
+    /// The word for it in tables, logs and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Inspect(_) => "inspect",
+            Self::Cancel(_) => "cancel",
+            Self::Report(_) => "report",
+            Self::Notify(_) => "notify",
+        }
+    }
+}
+
+/// A build to be started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The run it is for; travels as a build parameter.
+    pub run: RunId,
+    /// The full name of the job, folders separated by `/`.
+    pub job: String,
+    /// What the job is told, all rendered; text from outside reaches it only as values.
+    pub parameters: BTreeMap<String, String>,
+    /// One line for people who look at the build and ask where it comes from.
+    pub cause: String,
+}
+
+/// What an executor needs to find a build again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// The run id that the build carries; absent for a build that is not ours.
+    pub run: Option<RunId>,
+    /// Where it was last seen.
+    pub ticket: Ticket,
+}
+
+/// Where a build was last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The full name of the job.
+    pub job: String,
+    /// The entry in the executor's queue.
+    pub queued: Option<String>,
+    /// The number of the build.
+    pub number: Option<u64>,
+    /// The page of the build, or of the job while there is none, on the host of the connection.
+    pub url: Option<String>,
+}
+
+/// How something is told.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A state on the commit, replaced as the run goes on.
+    Flag,
+    /// Words on the pull request, posted when the run has ended.
+    Comment,
+    /// A message: in the chat, on the bus.
+    Message,
+}
+
+impl Form {
+    /// The word for it in rules and keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Comment => "comment",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It waits in the executor's queue.
+    Queued,
+    /// It is being built.
+    Running,
+    /// It has ended.
+    Done(Verdict),
+}
+
+impl Stage {
+    /// The word for it in keys, topics and texts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done(verdict) => verdict.as_str(),
+        }
+    }
+}
+
+/// What is told about a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run.
+    pub run: RunId,
+    /// The rule that ordered it; what people see as the name of the check.
+    pub rule: String,
+    /// What was built.
+    pub subject: Subject,
+    /// At which commit (or other revision).
+    pub revision: String,
+    /// How it is told.
+    pub form: Form,
+    /// How far the run is.
+    pub stage: Stage,
+    /// The words, rendered, text from outside neutralised.
+    pub text: String,
+    /// The page to look at.
+    pub url: Option<String>,
+    /// A word that is in the text and nowhere else, by which a report that may have arrived is
+    /// found again.
+    pub marker: String,
+    /// The identity of the flag, the same for all reports of one subject and rule.
+    pub flag: String,
+}
+
+/// What is told about something that is no run of ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The rule that wants it told.
+    pub rule: String,
+    /// Where a comment belongs, where the event has such a place.
+    pub subject: Subject,
+    /// The words, rendered, text from outside neutralised.
+    pub text: String,
+    /// As [`Report::marker`].
+    pub marker: String,
+}

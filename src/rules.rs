@@ -1,0 +1,214 @@
+//! The rules: which events, under which conditions, cause what.
+//!
+//! This part only thinks.  [`decide`](decide::decide) is a function of the rules, an event and
+//! what is known about it, and its answer is a value that can be stored and shown.
+
+use std::sync::Arc;
+
+use crate::directory::Directory;
+use crate::event::EventKind;
+use crate::expression::{Expression, Text};
+use crate::run::ReportTo;
+use crate::subject::ConnectionName;
+
+mod case;
+pub mod decide;
+pub mod fault;
+pub mod index;
+mod parse;
+mod progress;
+mod proposal;
+pub mod spec;
+mod text;
+
+pub use decide::decide;
+
+use fault::RuleFault;
+use index::{Index, Place};
+use spec::{Mode, Trust};
+
+/// A rule, checked: every name in it exists.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// Where it stands: file and line.
+    pub at: String,
+    /// The kinds of events it is about.
+    pub on: Vec<EventKind>,
+    /// What the event must be about.
+    pub places: Vec<Place>,
+    /// Conditions, all of which must hold.
+    pub conditions: Vec<Expression>,
+    /// Whose changes it builds.
+    pub trust: Trust,
+    /// The build it starts.
+    pub build: Option<Build>,
+    /// Where the build is reported.
+    pub reports: Vec<ReportRule>,
+    /// Who is told at once.
+    pub notices: Vec<NoticeRule>,
+    /// Whether a newer revision cancels the build of an older one.
+    pub supersede: bool,
+    /// Whether it does what it decides.
+    pub mode: Mode,
+}
+
+/// The build that a rule starts.
+#[derive(Debug)]
+pub struct Build {
+    /// The executor.
+    pub on: ConnectionName,
+    /// The job.
+    pub job: String,
+    /// Names and texts of the parameters.
+    pub parameters: Vec<(String, Text)>,
+}
+
+/// Where a report or a notice goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To where the event came from.
+    Origin,
+    /// To a connection.
+    Connection(ConnectionName),
+}
+
+/// Where, how and when a build is reported.
+#[derive(Clone, Debug)]
+pub struct ReportRule {
+    /// Where.
+    pub to: Target,
+    /// How and when; for [`Target::Origin`] the connection is filled in for each event.
+    pub how: spec::ReportSpec,
+}
+
+/// Who is told at once, and what.
+#[derive(Debug)]
+pub struct NoticeRule {
+    /// Where.
+    pub to: Target,
+    /// The words.
+    pub text: Text,
+}
+
+/// All rules in force, and the connections they speak of.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    index: Index,
+    directory: Arc<Directory>,
+}
+
+/// A rules file: its name for people, and its text.
+#[derive(Clone, Debug)]
+pub struct RuleSource {
+    /// The name.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+impl RuleSet {
+    /// Reads and checks rules; answers with every fault that there is.
+    pub fn parse(
+        sources: &[RuleSource],
+        directory: Arc<Directory>,
+    ) -> Result<Self, Vec<RuleFault>> {
+        let rules = parse::files(sources, &directory)?;
+        let index =
+            Index::build(&rules.iter().map(|rule| (rule.on.as_slice(), rule.places.as_slice())))
+                .map_err(|error| {
+                    vec![RuleFault {
+                        message: format!("the `where` entries of all rules together: {error}"),
+                        file: miette::NamedSource::new("rules", String::new()),
+                        span: None,
+                        help: None,
+                    }]
+                })?;
+        Ok(Self { rules, index, directory })
+    }
+
+    /// The rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The kinds of events that must be heard of for these rules to work.
+    ///
+    /// A rule that builds needs to hear of what changes its subject and of what becomes of its
+    /// builds, whatever it says in `on`.
+    pub fn kinds(&self) -> std::collections::BTreeSet<EventKind> {
+        let mut kinds: std::collections::BTreeSet<_> =
+            self.rules.iter().flat_map(|rule| rule.on.iter().copied()).collect();
+        if self.rules.iter().any(|rule| rule.build.is_some()) {
+            kinds.extend([
+                EventKind::PullRequestUpdated,
+                EventKind::PullRequestReopened,
+                EventKind::PullRequestClosed,
+                EventKind::BuildQueued,
+                EventKind::BuildStarted,
+                EventKind::BuildFinished,
+            ]);
+        }
+        kinds
+    }
+
+    /// The connections that the rules speak of.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The jobs that rules start on `connection`.
+    pub fn jobs_on(&self, connection: &ConnectionName) -> Vec<String> {
+        let builds = self.rules.iter().filter_map(|rule| rule.build.as_ref());
+        let mut jobs: Vec<_> =
+            builds.filter(|build| build.on == *connection).map(|build| build.job.clone()).collect();
+        jobs.sort();
+        jobs.dedup();
+        jobs
+    }
+
+    /// The projects that rules name exactly.
+    pub fn projects(&self) -> Vec<String> {
+        let places = self.rules.iter().flat_map(|rule| &rule.places);
+        let named = places.filter(|place| place.name == "project" && place.is_exact());
+        let mut projects: Vec<_> = named.flat_map(|place| place.wanted.clone()).collect();
+        projects.sort();
+        projects.dedup();
+        projects
+    }
+}
+
+impl ReportRule {
+    /// The report with its connection, or what is missing for an event from `instance`.
+    fn resolve(&self, directory: &Directory, instance: &str) -> Result<ReportTo, String> {
+        let to = self.to.resolve(directory, instance)?;
+        let forms = directory.find(&to).map(|connection| connection.forms).unwrap_or_default();
+        let usual = forms.first().copied().unwrap_or(crate::action::Form::Message);
+        Ok(ReportTo {
+            to,
+            form: self.how.form.unwrap_or(usual),
+            when: self.how.when,
+            text: self.how.text.clone(),
+        })
+    }
+}
+
+impl Target {
+    /// The connection meant for an event from `instance`, or what is missing.
+    fn resolve(&self, directory: &Directory, instance: &str) -> Result<ConnectionName, String> {
+        match self {
+            Self::Connection(name) => Ok(name.clone()),
+            Self::Origin => directory
+                .forge_at(instance)
+                .cloned()
+                .ok_or_else(|| format!("a connection for `{instance}`, where the event came from")),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

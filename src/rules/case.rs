@@ -1,0 +1,163 @@
+//! One event, and a rule that is asked about it.
+
+use serde_json::Value;
+
+use super::{Mode, NoticeRule, Rule, RuleSet, text};
+use crate::action::{Action, Notice, Task};
+use crate::decision::{Decision, Known, Outcome};
+use crate::event::Event;
+use crate::expression::{self, Expression};
+use crate::message::hash;
+use crate::run::Run;
+use crate::subject::{ConnectionName, Subject};
+
+/// The names that expressions may use: those of the event, and what the ledger adds.
+fn names(event: &Event, known: &Known) -> Value {
+    let mut names = event.names();
+    if let (Event::Build(_), Some(map)) = (event, names.as_object_mut()) {
+        map.insert("previous".to_owned(), serde_json::json!({ "verdict": known.previous }));
+        let run = known.run.as_ref();
+        let about = serde_json::json!({
+            "ours": run.is_some(),
+            "id": run.map(|run| run.id.as_str()),
+            "rule": run.map(|run| run.rule.as_str()),
+            "subject": run.map(|run| run.subject.key()),
+            "revision": run.map(|run| run.revision.as_str()),
+        });
+        map.insert("run".to_owned(), about);
+    }
+    names
+}
+
+/// What one rule may make happen.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) actions: Vec<Action>,
+    pub(super) runs: Vec<Run>,
+}
+
+/// One event, and everything that is needed to ask a rule about it.
+pub(super) struct Case<'a> {
+    pub(super) rules: &'a RuleSet,
+    pub(super) event: &'a Event,
+    pub(super) known: &'a Known,
+    pub(super) names: Value,
+}
+
+impl<'a> Case<'a> {
+    /// The case of `event`.
+    pub(super) fn new(rules: &'a RuleSet, event: &'a Event, known: &'a Known) -> Self {
+        Self { rules, event, known, names: names(event, known) }
+    }
+
+    /// Asks `rule`; what it wants is added to `decision`, unless it is only a shadow.
+    pub(super) fn ask(&self, rule: &Rule, decision: &mut Decision) -> Outcome {
+        if let Some(outcome) = self.is_elsewhere(rule).or_else(|| self.is_unmet(rule)) {
+            return outcome;
+        }
+        let mut wanted = Wanted::default();
+        let outcome = self.order(rule, &mut wanted).and_then(|()| self.notify(rule, &mut wanted));
+        if let Err(outcome) = outcome {
+            return outcome;
+        }
+        let actions = wanted.actions.iter().map(|action| action.key.clone()).collect();
+        match rule.mode {
+            Mode::Shadow => Outcome::Shadow { actions },
+            Mode::Live => {
+                decision.actions.append(&mut wanted.actions);
+                decision.runs.append(&mut wanted.runs);
+                Outcome::Fired { actions }
+            }
+        }
+    }
+
+    fn is_elsewhere(&self, rule: &Rule) -> Option<Outcome> {
+        let place = rule.places.iter().find(|place| !place.covers(self.event))?;
+        Some(Outcome::Elsewhere {
+            name: place.name.to_owned(),
+            wanted: place.wanted.join(", "),
+            found: self.event.indexed(place.name).map(str::to_owned),
+        })
+    }
+
+    fn is_unmet(&self, rule: &Rule) -> Option<Outcome> {
+        if rule.conditions.is_empty() {
+            return None;
+        }
+        let context = expression::context(&self.names);
+        for condition in &rule.conditions {
+            match condition.holds(&context) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Some(Outcome::Not {
+                        condition: condition.source().to_owned(),
+                        saw: self.seen_by(condition),
+                    });
+                }
+                Err(error) => {
+                    return Some(Outcome::Failed {
+                        expression: condition.source().to_owned(),
+                        error: error.message,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// The values of the names in a condition, short enough to be kept.
+    fn seen_by(&self, condition: &Expression) -> Vec<(String, String)> {
+        /// How much of a value is worth keeping.
+        const SEEN_MAX_CHARS: usize = 120;
+        let value = |name: &str| {
+            let found = name.split('.').try_fold(&self.names, |value, step| value.get(step));
+            found.map_or_else(|| "undefined".to_owned(), ToString::to_string)
+        };
+        let short = |text: String| text.chars().take(SEEN_MAX_CHARS).collect();
+        condition.names().iter().map(|name| (name.clone(), short(value(name)))).collect()
+    }
+
+    fn notify(&self, rule: &Rule, wanted: &mut Wanted) -> Result<(), Outcome> {
+        for (number, notice) in rule.notices.iter().enumerate() {
+            let action = self.notice(rule, notice, number)?;
+            wanted.actions.push(action);
+        }
+        Ok(())
+    }
+
+    fn notice(&self, rule: &Rule, notice: &NoticeRule, number: usize) -> Result<Action, Outcome> {
+        let subject = self.event.subject();
+        let to = notice
+            .to
+            .resolve(&self.rules.directory, &subject.instance)
+            .map_err(|what| Outcome::Lacks { what })?;
+        let words = text::render(&notice.text, &self.names)?;
+        let identity = self.event.identity();
+        let number = number.to_string();
+        let marker = text::marker(&[&identity, &rule.name, to.as_str(), &number]);
+        Ok(Action {
+            key: format!("notify/{}/{number}/{identity}", rule.name),
+            lane: lane(&subject, &rule.name, &to),
+            slot: None,
+            connection: to,
+            run: None,
+            delay: None,
+            task: Task::Notify(Notice {
+                rule: rule.name.clone(),
+                subject,
+                text: text::signed(&words, &marker),
+                marker,
+            }),
+        })
+    }
+}
+
+/// The line in which what `rule` wants for `subject` at `connection` waits for each other.
+pub(super) fn lane(subject: &Subject, rule: &str, connection: &ConnectionName) -> String {
+    format!("{subject} {rule} {connection}")
+}
+
+/// The identity of the flag of `rule` on `subject`: 32 hexadecimal digits.
+pub(super) fn flag(subject: &Subject, rule: &str) -> String {
+    hash(&[subject.key().as_bytes(), rule.as_bytes()])
+}

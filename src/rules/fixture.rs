@@ -1,0 +1,154 @@
+//! What the tests of the rules are told with: a few rules, a proposal, and a ledger in the mind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{RuleSet, RuleSource, decide};
+use crate::action::Form;
+use crate::clock::from_millis;
+use crate::decision::{Decision, Known};
+use crate::directory::{Connection, Directory};
+use crate::event::proposal::{Head, PullRequestEvent, Standing};
+use crate::event::{Event, EventKind};
+use crate::run::Run;
+use crate::subject::{CommitSha, ConnectionName, Verdict};
+
+pub(crate) const RULES: &str = r#"
+[[rule]]
+name = "tests"
+on = ["pull_request.opened", "pull_request.updated", "pull_request.reopened"]
+where = { project = "signalbox", target = ["main", "stable-*"] }
+when = ["not pull_request.draft"]
+build = { on = "builds.main", job = "ci/pr", parameters = { BRANCH = "{{ head.branch }}" } }
+report = [{ to = "origin" }, { to = "origin", as = "comment", when = "changed" }]
+"#;
+
+pub(crate) fn name(text: &str) -> ConnectionName {
+    text.to_owned().try_into().unwrap()
+}
+
+pub(crate) fn directory() -> Arc<Directory> {
+    let mut directory = Directory::default();
+    let poll = Some(Duration::from_secs(10));
+    let host = |host: &str| vec![host.to_owned()];
+    let executor = Connection {
+        hosts: host("ci.example"),
+        builds: poll,
+        reserved: vec!["token".to_owned()],
+        forms: &[],
+        is_forge: false,
+    };
+    let forms: &[Form] = &[Form::Flag, Form::Comment];
+    let forge = Connection {
+        hosts: host("forge.example"),
+        builds: None,
+        reserved: vec![],
+        forms,
+        is_forge: true,
+    };
+    let chat = Connection {
+        hosts: vec![],
+        builds: None,
+        reserved: vec![],
+        forms: &[Form::Message],
+        is_forge: false,
+    };
+    directory.insert(name("builds.main"), executor);
+    directory.insert(name("forge.main"), forge);
+    directory.insert(name("chat.ops"), chat);
+    Arc::new(directory)
+}
+
+pub(crate) fn rules(text: &str) -> RuleSet {
+    let source = RuleSource { name: "rules.toml".to_owned(), text: text.to_owned() };
+    RuleSet::parse(&[source], directory()).unwrap()
+}
+
+pub(crate) fn sha(letter: char) -> CommitSha {
+    letter.to_string().repeat(40).try_into().unwrap()
+}
+
+pub(crate) fn proposal(event: EventKind, head: char, at: i64) -> PullRequestEvent {
+    PullRequestEvent {
+        event,
+        instance: "forge.example".to_owned(),
+        project: "signalbox".to_owned(),
+        number: 7,
+        url: "https://forge.example/signalbox/pull-request/7".to_owned(),
+        title: "Oil the points".to_owned(),
+        target: "main".to_owned(),
+        author: "ada".to_owned(),
+        standing: Standing::Contributor,
+        agent: None,
+        head: Head { sha: Some(sha(head)), url: None, branch: Some("oil".to_owned()) },
+        base: crate::event::proposal::Base::default(),
+        pull_request: crate::event::proposal::PullRequestState::default(),
+        at: Some(from_millis(at)),
+    }
+}
+
+/// A ledger in the mind: what decisions say is remembered, and known to the next one.
+pub(crate) struct World {
+    pub(crate) rules: RuleSet,
+    pub(crate) known: Known,
+}
+
+impl World {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { rules: rules(text), known: Known::default() }
+    }
+
+    pub(crate) fn hears(&mut self, event: PullRequestEvent) -> Decision {
+        self.decides(&Event::PullRequest(event))
+    }
+
+    pub(crate) fn decides(&mut self, event: &Event) -> Decision {
+        let decision = decide(&self.rules, event, &self.known);
+        if let Some(subject) = &decision.subject {
+            self.known.subject = Some(subject.clone());
+        }
+        for run in &decision.runs {
+            self.known.runs.retain(|known| known.id != run.id);
+            self.known.runs.push(run.clone());
+        }
+        decision
+    }
+
+    /// What the executor tells about the run of `head`.
+    pub(crate) fn is_told(
+        &mut self,
+        head: char,
+        event: EventKind,
+        verdict: Option<Verdict>,
+    ) -> Decision {
+        let run = self.run(head);
+        let known = Known { run: Some(run.clone()), ..self.known.clone() };
+        let build = crate::event::build::BuildEvent {
+            event,
+            instance: Some("ci.example".to_owned()),
+            connection: Some(run.connection.clone()),
+            job: run.ticket.job.clone(),
+            number: Some(12),
+            url: Some("https://ci.example/job/ci/job/pr/12/".to_owned()),
+            verdict,
+            run: Some(run.id),
+            queued: None,
+            reason: None,
+        };
+        let decision = decide(&self.rules, &Event::Build(build), &known);
+        for run in &decision.runs {
+            self.known.runs.retain(|known| known.id != run.id);
+            self.known.runs.push(run.clone());
+        }
+        decision
+    }
+
+    pub(crate) fn run(&self, head: char) -> Run {
+        let runs = self.known.runs.iter().filter(|run| run.revision == sha(head).as_str());
+        runs.max_by_key(|run| run.attempt).unwrap().clone()
+    }
+}
+
+pub(crate) fn kinds(decision: &Decision) -> Vec<&'static str> {
+    decision.actions.iter().map(|action| action.task.kind()).collect()
+}

@@ -1,0 +1,391 @@
+//! From the text of a rules file to rules, or to every fault in it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use toml_edit::{Document, Item, Table};
+
+use super::fault::{Inspection, RuleFault, nearest};
+use super::index::Place;
+use super::spec::{BuildSpec, NotifySpec, OneOrMany, ReportSpec, RuleSpec};
+use super::{Build, NoticeRule, ReportRule, Rule, RuleSource, Target};
+use crate::action::Form;
+use crate::directory::Directory;
+use crate::event::EventKind;
+use crate::expression::{Expression, ExpressionError, Text};
+use crate::subject::ConnectionName;
+
+mod salvage;
+
+/// Names that the words of a report may use.
+pub(super) const REPORT_NAMES: &[&str] = &[
+    "rule",
+    "stage",
+    "verdict",
+    "reason",
+    "subject",
+    "project",
+    "number",
+    "revision",
+    "short",
+    "build.job",
+    "build.number",
+    "build.url",
+    "run.id",
+    "run.attempt",
+    "previous.verdict",
+];
+
+/// Reads all files; a name may be given to one rule only.
+pub(super) fn files(
+    sources: &[RuleSource],
+    directory: &Directory,
+) -> Result<Vec<Rule>, Vec<RuleFault>> {
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut faults = Vec::new();
+    let mut seen = HashMap::<String, String>::new();
+    for source in sources {
+        let mut inspection = Inspection::new(&source.name, &source.text);
+        for (rule, span) in file(&mut inspection, directory) {
+            if let Some(other) = seen.insert(rule.name.clone(), rule.at.clone()) {
+                let message = format!("there is another rule `{}`, at {other}", rule.name);
+                inspection.fault(span, message, None);
+            }
+            rules.push(rule);
+        }
+        faults.append(&mut inspection.faults);
+    }
+    if faults.is_empty() { Ok(rules) } else { Err(faults) }
+}
+
+type Span = Option<Range<usize>>;
+
+fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> Vec<(Rule, Span)> {
+    let document = match Document::parse(inspection.text) {
+        Ok(document) => document,
+        Err(error) => {
+            inspection.fault(error.span(), error.message().trim().to_owned(), None);
+            return Vec::new();
+        }
+    };
+    for (name, item) in document.as_table() {
+        if name != "rule" {
+            let span = document.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
+            inspection.fault(span, format!("unknown key `{name}`"), nearest(name, ["rule"]));
+        }
+    }
+    let Some(list) = document.get("rule") else {
+        return Vec::new();
+    };
+    let Some(tables) = list.as_array_of_tables() else {
+        inspection.fault(list.span(), "rules are written as `[[rule]]`", None);
+        return Vec::new();
+    };
+    tables.iter().filter_map(|table| one(inspection, table, directory)).collect()
+}
+
+fn one(
+    inspection: &mut Inspection<'_>,
+    table: &Table,
+    directory: &Directory,
+) -> Option<(Rule, Span)> {
+    let faults_before = inspection.faults.len();
+    let (spec, stumbles) = salvage::read(table);
+    for (message, span) in stumbles {
+        let (message, help) = explain(&message);
+        inspection.fault(span.or_else(|| table.span()), message, help);
+    }
+    let spec = spec?;
+    let span = table.get("name").and_then(Item::span);
+    let line = span.clone().map_or(1, |span| inspection.line_of(span.start));
+    let at = format!("{}:{line}", inspection.name);
+    let is_whole = inspection.faults.len() == faults_before;
+    let mut reader = Reader { inspection, directory, table, spec: &spec };
+    if is_whole {
+        // What was left out would only be missed.
+        reader.check_shape(span.clone());
+    }
+    let rule = Rule {
+        name: spec.name.clone(),
+        at,
+        on: spec.on.as_slice().to_vec(),
+        places: reader.places(),
+        conditions: reader.conditions(),
+        trust: spec.trust,
+        build: spec.build.as_ref().and_then(|build| reader.build(build)),
+        reports: reader.reports(),
+        notices: reader.notices(),
+        supersede: spec.supersede,
+        mode: spec.mode,
+    };
+    (inspection.faults.len() == faults_before).then_some((rule, span))
+}
+
+/// Turns serde's words for an unknown key or value into ours, with a proposal.
+fn explain(message: &str) -> (String, Option<String>) {
+    let message = message.trim();
+    for what in ["unknown field", "unknown variant"] {
+        if let Some(rest) = message.strip_prefix(what) {
+            let mut quoted = rest.split('`').skip(1).step_by(2);
+            let word = quoted.next().unwrap_or_default();
+            let known: Vec<_> = quoted.collect();
+            let what = if what == "unknown field" { "key" } else { "value" };
+            let help = nearest(word, known.iter().copied())
+                .unwrap_or_else(|| format!("known are: {}", known.join(", ")));
+            return (format!("unknown {what} `{word}`"), Some(help));
+        }
+    }
+    (message.replace("missing field", "missing key"), None)
+}
+
+struct Reader<'a, 'b> {
+    inspection: &'a mut Inspection<'b>,
+    directory: &'a Directory,
+    table: &'a Table,
+    spec: &'a RuleSpec,
+}
+
+impl Reader<'_, '_> {
+    /// The place in the file of what is at `path` in the rule; of an ancestor if need be.
+    fn span(&self, path: &[&str]) -> Span {
+        let (first, rest) = path.split_first()?;
+        let mut item = self.table.get(first)?;
+        let mut span = item.span();
+        for step in rest {
+            let next = match step.parse::<usize>() {
+                Ok(number) => item.get(number),
+                Err(_) => item.get(*step),
+            };
+            let Some(next) = next else { break };
+            item = next;
+            span = item.span().or(span);
+        }
+        span
+    }
+
+    fn check_shape(&mut self, span: Span) {
+        let spec = self.spec;
+        if spec.name.trim().is_empty() || spec.name.len() > 100 {
+            self.inspection.fault(span.clone(), "a rule's name has 1 to 100 characters", None);
+        }
+        if spec.on.as_slice().is_empty() {
+            self.inspection.fault(self.span(&["on"]), "`on` names no kind of event", None);
+        }
+        if spec.build.is_none() && !spec.report.is_empty() {
+            let help = Some("use `[[rule.notify]]` to tell of an event itself".to_owned());
+            let message = "`report` tells of a build, but the rule starts none";
+            self.inspection.fault(self.span(&["report"]), message, help);
+        }
+        if spec.build.is_none() && spec.notify.is_empty() && spec.report.is_empty() {
+            let message =
+                format!("rule `{}` does nothing: it has neither `build` nor `notify`", spec.name);
+            self.inspection.fault(span.clone(), message, None);
+        }
+        let forges = self.directory.iter().filter(|(_, connection)| connection.is_forge).count();
+        if spec.build.is_some() && forges > 1 && !spec.place.contains_key("instance") {
+            let message =
+                "the settings have several forges, and `where` does not say which is meant";
+            let help = "anybody can have a project of that name on another forge: \
+                        add `instance = \"HOST\"`";
+            let span = self.span(&["where"]).or(span);
+            self.inspection.fault(span, message, Some(help.to_owned()));
+        }
+        let of_builds = |kind: &EventKind| kind.as_str().starts_with("build.");
+        if spec.build.is_some() && spec.on.as_slice().iter().any(of_builds) {
+            let message = "a build cannot be started by an event about a build";
+            self.inspection.fault(self.span(&["on"]), message, None);
+        }
+    }
+
+    fn places(&mut self) -> Vec<Place> {
+        let kinds = self.spec.on.as_slice();
+        let mut places = Vec::new();
+        for (name, wanted) in &self.spec.place {
+            let span = self.span(&["where", name]);
+            let lacking = kinds.iter().find(|kind| !kind.where_names().contains(&name.as_str()));
+            if let Some(kind) = lacking {
+                let known = kind.where_names();
+                let help = nearest(name, known.iter().copied())
+                    .or_else(|| Some(format!("known are: {}", known.join(", "))));
+                let message = format!("`where` cannot use `{name}` for `{kind}`");
+                self.inspection.fault(span, message, help);
+                continue;
+            }
+            let name = kinds.iter().flat_map(|kind| kind.where_names()).find(|own| *own == name);
+            match name.map(|name| Place::parse(name, wanted.as_slice())) {
+                Some(Ok(place)) => places.push(place),
+                Some(Err(error)) => self.inspection.fault(span, error.to_string(), None),
+                None => {}
+            }
+        }
+        places
+    }
+
+    fn conditions(&mut self) -> Vec<Expression> {
+        let sources = self.spec.when.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
+        let mut conditions = Vec::new();
+        for (number, source) in sources.iter().enumerate() {
+            let span = self.span(&["when", &number.to_string()]);
+            match Expression::parse(source) {
+                Ok(expression) => {
+                    self.check_names(expression.names(), &self.event_names(), &span);
+                    conditions.push(expression);
+                }
+                Err(error) => self.bad_expression(&error, span),
+            }
+        }
+        conditions
+    }
+
+    /// The names that every kind of event in `on` has.
+    fn event_names(&self) -> Vec<&'static str> {
+        let kinds = self.spec.on.as_slice();
+        let Some((first, rest)) = kinds.split_first() else {
+            return Vec::new();
+        };
+        let in_all = |name: &&str| rest.iter().all(|kind| kind.names().contains(name));
+        first.names().iter().copied().filter(in_all).collect()
+    }
+
+    fn check_names(&mut self, used: &[String], known: &[&str], span: &Span) {
+        for name in used {
+            let is_part = |known: &&str| known.starts_with(&format!("{name}."));
+            if known.contains(&name.as_str()) || known.iter().any(is_part) {
+                continue;
+            }
+            let help = nearest(name, known.iter().copied())
+                .or_else(|| Some(format!("known are: {}", known.join(", "))));
+            self.inspection.fault(span.clone(), format!("unknown name `{name}`"), help);
+        }
+    }
+
+    fn bad_expression(&mut self, error: &ExpressionError, span: Span) {
+        self.inspection.fault(span, error.message.clone(), None);
+    }
+
+    fn text(&mut self, source: &str, known: &[&str], span: Span) -> Option<Text> {
+        match Text::parse(source) {
+            Ok(text) => {
+                self.check_names(text.names(), known, &span);
+                Some(text)
+            }
+            Err(error) => {
+                self.bad_expression(&error, span);
+                None
+            }
+        }
+    }
+
+    fn build(&mut self, build: &BuildSpec) -> Option<Build> {
+        let span = self.span(&["build", "on"]);
+        let is_executor = |name: &ConnectionName| {
+            self.directory.find(name).is_some_and(|connection| connection.builds.is_some())
+        };
+        let executors: Vec<_> = self
+            .directory
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| is_executor(name))
+            .map(ConnectionName::as_str)
+            .collect();
+        let name = ConnectionName::try_from(build.on.clone()).ok().filter(is_executor);
+        if name.is_none() {
+            self.unknown_connection(&build.on, &executors, "runs builds", span);
+        }
+        if build.job.trim_matches('/').is_empty() {
+            let span = self.span(&["build", "job"]);
+            self.inspection.fault(span, "`job` is empty", None);
+        }
+        let names = self.event_names();
+        let mut parameters = Vec::new();
+        for (parameter, source) in &build.parameters {
+            let span = self.span(&["build", "parameters", parameter]);
+            let connection = name.as_ref().and_then(|name| self.directory.find(name));
+            if connection.is_some_and(|connection| connection.reserved.contains(parameter)) {
+                let message = format!("`{}` gives `{parameter}` a meaning of its own", build.on);
+                self.inspection.fault(span.clone(), message, None);
+            }
+            if let Some(text) = self.text(source, &names, span) {
+                parameters.push((parameter.clone(), text));
+            }
+        }
+        let job = build.job.trim_matches('/').to_owned();
+        name.map(|on| Build { on, job, parameters })
+    }
+
+    fn unknown_connection(&mut self, name: &str, known: &[&str], what: &str, span: Span) {
+        let help = nearest(name, known.iter().copied()).unwrap_or_else(|| {
+            if known.is_empty() {
+                format!("the settings have none that {what}")
+            } else {
+                format!("known are: {}", known.join(", "))
+            }
+        });
+        let message = format!("no connection `{name}` that {what}");
+        self.inspection.fault(span, message, Some(help));
+    }
+
+    fn target(&mut self, to: &str, form: Option<Form>, span: Span) -> Option<Target> {
+        let tells: Vec<_> = self
+            .directory
+            .iter()
+            .filter(|(_, connection)| !connection.forms.is_empty())
+            .map(|(name, _)| name.as_str())
+            .chain(["origin"])
+            .collect();
+        if to == "origin" {
+            return Some(Target::Origin);
+        }
+        let found = ConnectionName::try_from(to.to_owned())
+            .ok()
+            .and_then(|name| Some((self.directory.find(&name)?.forms, name)))
+            .filter(|(forms, _)| !forms.is_empty());
+        let Some((forms, name)) = found else {
+            self.unknown_connection(to, &tells, "people are told at", span);
+            return None;
+        };
+        if let Some(form) = form.filter(|form| !forms.contains(form)) {
+            let known: Vec<_> = forms.iter().map(|form| form.as_str()).collect();
+            let message = format!("`{to}` cannot tell as `{}`", form.as_str());
+            self.inspection.fault(span, message, Some(format!("it can as: {}", known.join(", "))));
+        }
+        Some(Target::Connection(name))
+    }
+
+    fn reports(&mut self) -> Vec<ReportRule> {
+        let specs: &[ReportSpec] = &self.spec.report;
+        let mut reports = Vec::new();
+        for (number, how) in specs.iter().enumerate() {
+            let number = number.to_string();
+            let span = self.span(&["report", &number, "to"]);
+            if let Some(text) = &how.text {
+                let span = self.span(&["report", &number, "text"]);
+                self.text(text, REPORT_NAMES, span);
+            }
+            if let Some(to) = self.target(&how.to, how.form, span) {
+                reports.push(ReportRule { to, how: how.clone() });
+            }
+        }
+        reports
+    }
+
+    fn notices(&mut self) -> Vec<NoticeRule> {
+        let specs: &[NotifySpec] = &self.spec.notify;
+        let names = self.event_names();
+        let mut notices = Vec::new();
+        for (number, notice) in specs.iter().enumerate() {
+            let number = number.to_string();
+            let (to, text) =
+                (self.span(&["notify", &number, "to"]), self.span(&["notify", &number, "text"]));
+            let target = self.target(&notice.to, None, to);
+            let text = self.text(&notice.text, &names, text);
+            if let (Some(to), Some(text)) = (target, text) {
+                notices.push(NoticeRule { to, text });
+            }
+        }
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests;

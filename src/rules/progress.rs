@@ -1,0 +1,238 @@
+//! What an event about a build changes: the run it belongs to, and what is told about that.
+
+use std::time::Duration;
+
+use super::case::{flag, lane};
+use super::index::Place;
+use super::{RuleSet, text};
+use crate::action::{Action, Form, Lookup, Report, Stage, Task, Ticket};
+use crate::decision::{Decision, Known};
+use crate::event::build::BuildEvent;
+use crate::event::{Event, EventKind};
+use crate::run::{ReportTo, Run, RunState, When};
+use crate::subject::{ConnectionName, Verdict};
+
+/// Takes note of an event about a build: `Err` says why rules need not be asked.
+pub(super) fn take_note(
+    rules: &RuleSet,
+    build: &BuildEvent,
+    known: &Known,
+    decision: &mut Decision,
+) -> Result<(), String> {
+    let Some(run) = &known.run else {
+        return about_foreign_build(rules, build, known, decision);
+    };
+    let Some(state) = state_told(build, run) else {
+        // The message says that it has ended and not how.
+        let ticket = merged(run, build);
+        let key = format!("inspect/{}/{}", run.id, Event::Build(build.clone()).identity());
+        decision.actions.push(inspection(run, ticket, (key, None)));
+        return Err("how it ended is asked of its executor".to_owned());
+    };
+    let ticket = merged(run, build);
+    // What we could not find out may become known after all.
+    let is_correction = matches!(run.state, RunState::Done(Verdict::Error))
+        && matches!(state, RunState::Done(verdict) if verdict != Verdict::Error);
+    if state.rank() <= run.state.rank() && !is_correction {
+        if ticket != run.ticket && !run.state.is_done() {
+            decision.runs.push(Run { ticket, ..run.clone() });
+        }
+        return Err(format!("run {} is known to be {}", run.id, run.state.as_str()));
+    }
+    // A start whose answer was lost, or that its own message overtook, is never seen to be queued.
+    let is_found = run.state == RunState::Ordered && !state.is_done();
+    let run = Run { state, ticket, ..run.clone() };
+    decision.remarks.push(format!("run {} is {}", run.id, run.state.as_str()));
+    if is_found {
+        let after = rules.directory.find(&run.connection).and_then(|connection| connection.builds);
+        let key = format!("inspect/{}", run.id);
+        decision.actions.push(inspection(&run, run.ticket.clone(), (key, after)));
+    }
+    for (number, to) in run.reports.iter().enumerate() {
+        // The flag stands for the newest attempt; what became of an older one is in the ledger.
+        if !(known.is_outdated && to.form == Form::Flag) {
+            report(&run, (number, to), build, (known.previous, decision));
+        }
+    }
+    decision.runs.push(run);
+    Ok(())
+}
+
+/// What the event says about the run; `None` where it says that it ended and not how.
+fn state_told(build: &BuildEvent, run: &Run) -> Option<RunState> {
+    match (build.event, build.verdict) {
+        // Who says so is not known: the executor itself is asked.
+        (EventKind::BuildFinished, _) if build.connection.is_none() => None,
+        (EventKind::BuildFinished, verdict) => verdict.map(RunState::Done),
+        (EventKind::BuildStarted, _) => Some(RunState::Running),
+        (EventKind::BuildQueued, _) => Some(RunState::Queued),
+        _ => Some(run.state),
+    }
+}
+
+/// Where the build is, by all that is known now.  Addresses that an executor's own messages tell
+/// are not taken over: they may name a host that only it can reach.
+fn merged(run: &Run, build: &BuildEvent) -> Ticket {
+    let is_own = build.connection.as_ref() == Some(&run.connection);
+    Ticket {
+        job: run.ticket.job.clone(),
+        queued: build.queued.clone().filter(|_| is_own).or_else(|| run.ticket.queued.clone()),
+        number: build.number.or(run.ticket.number),
+        url: build.url.clone().filter(|_| is_own).or_else(|| run.ticket.url.clone()),
+    }
+}
+
+fn inspection(run: &Run, ticket: Ticket, (key, delay): (String, Option<Duration>)) -> Action {
+    Action {
+        lane: key.clone(),
+        key,
+        slot: None,
+        connection: run.connection.clone(),
+        run: Some(run.id.clone()),
+        delay,
+        task: Task::Inspect(Lookup { run: Some(run.id.clone()), ticket }),
+    }
+}
+
+/// A build that is not known to be ours: asked after if it may be, or if a rule wants to know.
+fn about_foreign_build(
+    rules: &RuleSet,
+    build: &BuildEvent,
+    known: &Known,
+    decision: &mut Decision,
+) -> Result<(), String> {
+    if known.is_repeat {
+        return Err("this was told before".to_owned());
+    }
+    let is_asked_for = is_asked_for(rules, build);
+    // A verdict without a run id may be that of our own build, whose number is not known yet.
+    let may_be_ours = known.runs.first().filter(|_| build.run.is_none());
+    if build.run.is_some() || (build.verdict.is_some() && may_be_ours.is_none()) {
+        let is_known_to_be_foreign = "it is not ours, and no rule asks for it".to_owned();
+        return if is_asked_for { Ok(()) } else { Err(is_known_to_be_foreign) };
+    }
+    if build.event != EventKind::BuildFinished || (!is_asked_for && may_be_ours.is_none()) {
+        return Err("it is not known to be ours, and no rule asks for it".to_owned());
+    }
+    let executor = build.connection.clone().or_else(|| Some(may_be_ours?.connection.clone()));
+    let (Some(executor), Some(number)) = (executor, build.number) else {
+        return Err("it does not tell which executor built it".to_owned());
+    };
+    decision.actions.push(foreign_inspection(build, (executor, number), may_be_ours));
+    Err("the message tells too little: its executor is asked".to_owned())
+}
+
+/// Whether some rule may want to know of the build.  What the message does not tell counts for
+/// it: its executor may.
+fn is_asked_for(rules: &RuleSet, build: &BuildEvent) -> bool {
+    let event = Event::Build(build.clone());
+    if !rules.index.candidates(&event).is_empty() {
+        return true;
+    }
+    let tells_all = build.verdict.is_some() && build.instance.is_some();
+    !tells_all
+        && rules.rules().iter().any(|rule| {
+            let may_cover =
+                |place: &Place| event.indexed(place.name).is_none() || place.covers(&event);
+            rule.on.contains(&build.event) && rule.places.iter().all(may_cover)
+        })
+}
+
+fn foreign_inspection(
+    build: &BuildEvent,
+    (executor, number): (ConnectionName, u64),
+    may_be_ours: Option<&Run>,
+) -> Action {
+    // fedmsg-emit tells the display name of a job; the full name is known from our own order.
+    let job = may_be_ours.map_or_else(|| build.job.clone(), |run| run.ticket.job.clone());
+    let key = format!("inspect/{executor}/{job}/{number}");
+    Action {
+        lane: key.clone(),
+        key,
+        slot: None,
+        connection: executor,
+        run: None,
+        delay: None,
+        task: Task::Inspect(Lookup {
+            run: None,
+            ticket: Ticket { job, number: Some(number), ..Ticket::default() },
+        }),
+    }
+}
+
+/// Adds the report of `run` at one place, if it is wanted there now.
+fn report(
+    run: &Run,
+    (number, to): (usize, &ReportTo),
+    build: &BuildEvent,
+    (previous, decision): (Option<Verdict>, &mut Decision),
+) {
+    let stage = match run.state {
+        RunState::Ordered => return,
+        RunState::Queued => Stage::Queued,
+        RunState::Running => Stage::Running,
+        RunState::Done(verdict) => Stage::Done(verdict),
+    };
+    if !is_wanted(run, to, stage, previous) {
+        return;
+    }
+    let reason = run.cancelling.as_deref().or(build.reason.as_deref());
+    let marker = text::marker(&[run.id.as_str(), &number.to_string(), to.form.as_str()]);
+    let told = text::Told { run, stage, reason, previous };
+    let words = match told.words(to) {
+        Ok(words) => words,
+        Err(error) => {
+            // The operator's words failed; the verdict is told all the same.
+            decision.remarks.push(format!("the text of report {number} failed: {error}"));
+            told.default_words(to.form)
+        }
+    };
+    let place = format!("{}/{number}/{}", run.id, to.form.as_str());
+    decision.actions.push(Action {
+        key: format!("report/{place}/{}", stage.as_str()),
+        lane: lane(&run.subject, &run.rule, &to.to),
+        slot: Some(format!("report/{place}")),
+        connection: to.to.clone(),
+        run: Some(run.id.clone()),
+        delay: None,
+        task: Task::Report(Report {
+            run: run.id.clone(),
+            rule: run.rule.clone(),
+            subject: run.subject.clone(),
+            revision: run.revision.clone(),
+            form: to.form,
+            stage,
+            text: if to.form == Form::Comment { text::signed(&words, &marker) } else { words },
+            url: run.ticket.url.clone(),
+            marker,
+            flag: flag(&run.subject, &run.rule),
+        }),
+    });
+}
+
+/// Whether the report is made: states always show how far the run is; words are for verdicts,
+/// and never for a run that we cancelled ourselves.
+fn is_wanted(run: &Run, to: &ReportTo, stage: Stage, previous: Option<Verdict>) -> bool {
+    if to.when == When::Never {
+        return false;
+    }
+    let Stage::Done(verdict) = stage else {
+        return match to.form {
+            Form::Flag => true,
+            Form::Message => to.when == When::Always,
+            Form::Comment => false,
+        };
+    };
+    if to.form == Form::Flag {
+        return true;
+    }
+    if to.form == Form::Comment && run.cancelling.is_some() {
+        return false;
+    }
+    match to.when {
+        When::Always => true,
+        When::Changed => previous != Some(verdict),
+        When::Failed => verdict.is_bad(),
+        When::Never => false,
+    }
+}

@@ -1,0 +1,105 @@
+//! A run: one build that one rule ordered for one revision, from ordered to verdict.
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Form, Ticket};
+use crate::subject::{ConnectionName, RunId, Subject, Verdict};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Decided, and not yet known to the executor.
+    Ordered,
+    /// In the executor's queue.
+    Queued,
+    /// Being built.
+    Running,
+    /// Ended.
+    Done(Verdict),
+}
+
+impl RunState {
+    /// Whether the run has ended.
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
+    /// The word for it in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ordered => "ordered",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done(verdict) => verdict.as_str(),
+        }
+    }
+
+    /// How far on its way; a message that arrives late never takes a run back.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Ordered => 0,
+            Self::Queued => 1,
+            Self::Running => 2,
+            Self::Done(_) => 3,
+        }
+    }
+}
+
+/// When a report is made.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// At every verdict.
+    #[default]
+    Always,
+    /// When the verdict differs from the last one of the same rule on the same subject.
+    Changed,
+    /// When somebody has to look: failure, unstable, error.
+    Failed,
+    /// Not at all: the entry stays in the file and does nothing.
+    Never,
+}
+
+/// One place where a run is reported, with the connection resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportTo {
+    /// The connection.
+    pub to: ConnectionName,
+    /// How.
+    #[serde(rename = "as")]
+    pub form: Form,
+    /// When.
+    pub when: When,
+    /// The operator's own words, a template; the default text when absent.
+    pub text: Option<String>,
+}
+
+/// One build that one rule ordered for one revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its identity.
+    pub id: RunId,
+    /// What it builds.
+    pub subject: Subject,
+    /// At which revision.
+    pub revision: String,
+    /// The rule that ordered it.
+    pub rule: String,
+    /// How often this rule has ordered this revision, from 1.
+    pub attempt: u32,
+    /// The executor.
+    pub connection: ConnectionName,
+    /// How far it is.
+    pub state: RunState,
+    /// Where the executor has it.
+    pub ticket: Ticket,
+    /// Where it is reported.
+    pub reports: Vec<ReportTo>,
+    /// Whether a newer revision cancels it.
+    pub supersede: bool,
+    /// Why it is to be cancelled, once that was decided.
+    pub cancelling: Option<String>,
+}
