@@ -19,3 +19,6 @@ pub mod run;
 pub mod decision;
 pub mod directory;
 pub mod rules;
+
+pub mod remote;
+pub mod telemetry;

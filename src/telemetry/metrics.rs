@@ -1,0 +1,257 @@
+//! Every metric: its name, its meaning, and the one function that records it.
+//!
+//! Labels hold only words of ours and names from the configuration, never text from outside: so
+//! their number is bounded.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+
+use crate::subject::ConnectionName;
+
+/// Messages by `result`: `read`, `ignored`, `dead`, `repeat`, `passed_over`.
+pub const MESSAGES: &str = "pointsman_messages_total";
+/// Events by `kind`.
+pub const EVENTS: &str = "pointsman_events_total";
+/// Rules considered, by `rule` and `outcome`.
+pub const RULES: &str = "pointsman_rules_total";
+/// Tries of actions, by `kind`, `connection` and `outcome`: `done`, `retried`, `buried`,
+/// `superseded`.
+pub const ACTIONS: &str = "pointsman_actions_total";
+/// How long one try took, by `kind` and `connection`.
+pub const ACTION_SECONDS: &str = "pointsman_action_seconds";
+/// Actions that wait, by `connection`.
+pub const ACTIONS_WAITING: &str = "pointsman_actions_waiting";
+/// Actions that were given up and not dug out again.
+pub const BURIED: &str = "pointsman_buried";
+/// Messages that could not be read.
+pub const DEAD_LETTERS: &str = "pointsman_dead_letters";
+/// The age of the oldest action that is due and waits.
+pub const LAG: &str = "pointsman_lag_seconds";
+/// How many messages went into the ledger together.
+pub const INTAKE_BATCH: &str = "pointsman_intake_batch_messages";
+/// When the last message came, in seconds since 1970.
+pub const LAST_MESSAGE: &str = "pointsman_last_message_timestamp_seconds";
+
+/// From a fast answer on the same network to the usual limit of a call, and beyond.
+const ACTION_BUCKETS_SECONDS: &[f64] =
+    &[0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+/// From a message that came alone to the largest batch that makes sense.
+const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0];
+/// After how many samples of histograms they are added up, so that a service that nobody scrapes
+/// does not collect them without end.
+const SAMPLES_KEPT_MAX: u64 = 1_000;
+
+static METRICS: OnceLock<Metrics> = OnceLock::new();
+static SAMPLES: AtomicU64 = AtomicU64::new(0);
+
+/// What was recorded since the process began.
+#[derive(Clone, Debug)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// All metrics in the text format of Prometheus, version 0.0.4.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+}
+
+/// Begins to record; every later call gives the same metrics.
+pub fn start() -> Metrics {
+    METRICS.get_or_init(install).clone()
+}
+
+fn install() -> Metrics {
+    let recorder = recorder().unwrap_or_else(|error| {
+        // Only an empty list of buckets is an error, and ours are constants.
+        tracing::error!(%error, "Histograms have no buckets");
+        PrometheusBuilder::new().build_recorder()
+    });
+    let handle = recorder.handle();
+    if let Err(error) = metrics::set_global_recorder(recorder) {
+        tracing::error!(%error, "Metrics stay empty, because something else records them");
+    }
+    describe();
+    begin_at_zero();
+    Metrics(handle)
+}
+
+fn recorder() -> Result<PrometheusRecorder, BuildError> {
+    let exactly = |name: &str| Matcher::Full(name.to_owned());
+    Ok(PrometheusBuilder::new()
+        .set_buckets_for_metric(exactly(ACTION_SECONDS), ACTION_BUCKETS_SECONDS)?
+        .set_buckets_for_metric(exactly(INTAKE_BATCH), BATCH_BUCKETS)?
+        .build_recorder())
+}
+
+fn describe() {
+    describe_counter!(MESSAGES, "Messages by what became of them.");
+    describe_counter!(EVENTS, "Events by kind.");
+    describe_counter!(RULES, "Rules considered, by what came of it.");
+    describe_counter!(ACTIONS, "Tries of actions, by what came of them.");
+    describe_histogram!(ACTION_SECONDS, Unit::Seconds, "How long one try took.");
+    describe_gauge!(ACTIONS_WAITING, "Actions that wait.");
+    describe_gauge!(BURIED, "Actions that were given up.");
+    describe_gauge!(DEAD_LETTERS, "Messages that could not be read.");
+    describe_gauge!(LAG, Unit::Seconds, "The age of the oldest action that is due and waits.");
+    describe_histogram!(
+        INTAKE_BATCH,
+        Unit::Count,
+        "How many messages went into the ledger together."
+    );
+    describe_gauge!(LAST_MESSAGE, Unit::Seconds, "When the last message came.");
+}
+
+/// Makes known what has not happened yet, so that its first time is an increase.
+fn begin_at_zero() {
+    for result in MessageResult::ALL {
+        count_messages(result, 0);
+    }
+    set_buried(0);
+    set_dead_letters(0);
+    set_lag(Duration::ZERO);
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageResult {
+    /// It was read into an event.
+    Read,
+    /// Its topic says that it is of no interest.
+    Ignored,
+    /// It could not be read.
+    Dead,
+    /// It had been stored before.
+    Repeat,
+    /// No rule can want its topic, so nobody looked at it.
+    PassedOver,
+}
+
+impl MessageResult {
+    const ALL: [Self; 5] = [Self::Read, Self::Ignored, Self::Dead, Self::Repeat, Self::PassedOver];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Ignored => "ignored",
+            Self::Dead => "dead",
+            Self::Repeat => "repeat",
+            Self::PassedOver => "passed_over",
+        }
+    }
+}
+
+/// What came of one try of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionOutcome {
+    /// It is done.
+    Done,
+    /// It failed and will be tried again.
+    Retried,
+    /// It was given up.
+    Buried,
+    /// A newer one has replaced it.
+    Superseded,
+}
+
+impl ActionOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retried => "retried",
+            Self::Buried => "buried",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Counts messages.
+pub fn count_messages(result: MessageResult, count: u64) {
+    counter!(MESSAGES, "result" => result.as_str()).increment(count);
+}
+
+/// Counts an event.
+pub fn count_event(kind: &'static str) {
+    counter!(EVENTS, "kind" => kind).increment(1);
+}
+
+/// Counts a rule that was considered; `outcome` is [`Outcome::as_str`](crate::decision::Outcome).
+pub fn count_rule(rule: &str, outcome: &'static str) {
+    counter!(RULES, "rule" => rule.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// Counts one try of an action; `kind` is [`Task::kind`](crate::action::Task::kind).
+pub fn count_action(kind: &'static str, connection: &ConnectionName, outcome: ActionOutcome) {
+    let connection = connection.as_str().to_owned();
+    counter!(ACTIONS, "kind" => kind, "connection" => connection, "outcome" => outcome.as_str())
+        .increment(1);
+}
+
+/// Records how long one try of an action took.
+pub fn record_action_time(kind: &'static str, connection: &ConnectionName, took: Duration) {
+    let connection = connection.as_str().to_owned();
+    histogram!(ACTION_SECONDS, "kind" => kind, "connection" => connection).record(took);
+    add_up_now_and_then();
+}
+
+/// Tells how many actions wait for one connection.  A connection that has none any more has to be
+/// told too, or its last number stays.
+pub fn set_actions_waiting(connection: &ConnectionName, count: u64) {
+    let connection = connection.as_str().to_owned();
+    gauge!(ACTIONS_WAITING, "connection" => connection).set(float(count));
+}
+
+/// Tells how many actions are buried.
+pub fn set_buried(count: u64) {
+    gauge!(BURIED).set(float(count));
+}
+
+/// Tells how many dead letters there are.
+pub fn set_dead_letters(count: u64) {
+    gauge!(DEAD_LETTERS).set(float(count));
+}
+
+/// Tells how long the oldest action that is due has waited.
+pub fn set_lag(lag: Duration) {
+    gauge!(LAG).set(lag.as_secs_f64());
+}
+
+/// Records how many messages went into the ledger together.
+pub fn record_intake_batch(messages: usize) {
+    histogram!(INTAKE_BATCH).record(float(messages as u64));
+    add_up_now_and_then();
+}
+
+/// Tells when the last message came.
+pub fn set_last_message(time: Timestamp) {
+    gauge!(LAST_MESSAGE).set(time.as_duration().as_secs_f64());
+}
+
+/// The exporter keeps each sample until somebody scrapes or asks it to add up.
+fn add_up_now_and_then() {
+    let samples = SAMPLES.fetch_add(1, Ordering::Relaxed);
+    if samples % SAMPLES_KEPT_MAX == SAMPLES_KEPT_MAX - 1
+        && let Some(Metrics(handle)) = METRICS.get()
+    {
+        handle.run_upkeep();
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float, and counts stay far below 2^53"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests;

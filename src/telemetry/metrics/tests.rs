@@ -1,0 +1,108 @@
+use super::*;
+
+fn connection(name: &str) -> ConnectionName {
+    ConnectionName::try_from(name.to_owned()).unwrap()
+}
+
+/// What Prometheus is told after `happening`, without the help lines.
+fn rendered(happening: impl FnOnce()) -> String {
+    let recorder = recorder().unwrap();
+    metrics::with_local_recorder(&recorder, happening);
+    let text = recorder.handle().render();
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+#[test]
+fn each_happening_has_its_metric() {
+    let text = rendered(|| {
+        count_messages(MessageResult::PassedOver, 7);
+        count_event("pull_request.opened");
+        count_rule("points", "lacks");
+        count_action("start", &connection("jenkins.main"), ActionOutcome::Retried);
+        set_actions_waiting(&connection("jenkins.main"), 3);
+        set_buried(2);
+        set_dead_letters(1);
+        set_lag(Duration::from_millis(1_500));
+        set_last_message("2026-11-20T08:00:00.5Z".parse().unwrap());
+    });
+    insta::assert_snapshot!(text, @r#"
+    # TYPE pointsman_actions_total counter
+    # TYPE pointsman_actions_waiting gauge
+    # TYPE pointsman_buried gauge
+    # TYPE pointsman_dead_letters gauge
+    # TYPE pointsman_events_total counter
+    # TYPE pointsman_lag_seconds gauge
+    # TYPE pointsman_last_message_timestamp_seconds gauge
+    # TYPE pointsman_messages_total counter
+    # TYPE pointsman_rules_total counter
+    pointsman_actions_total{kind="start",connection="jenkins.main",outcome="retried"} 1
+    pointsman_actions_waiting{connection="jenkins.main"} 3
+    pointsman_buried 2
+    pointsman_dead_letters 1
+    pointsman_events_total{kind="pull_request.opened"} 1
+    pointsman_lag_seconds 1.5
+    pointsman_last_message_timestamp_seconds 1795161600.5
+    pointsman_messages_total{result="passed_over"} 7
+    pointsman_rules_total{rule="points",outcome="lacks"} 1
+    "#);
+}
+
+#[test]
+fn histograms_have_buckets_and_no_quantiles() {
+    let text = rendered(|| {
+        record_action_time("report", &connection("pagure.io"), Duration::from_millis(300));
+        record_intake_batch(40);
+    });
+    let count = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(count("quantile"), 0, "{text}");
+    assert_eq!(count("pointsman_action_seconds_bucket"), ACTION_BUCKETS_SECONDS.len() + 1);
+    assert!(text.contains(
+        "pointsman_action_seconds_bucket{kind=\"report\",connection=\"pagure.io\",le=\"0.25\"} 0"
+    ));
+    assert!(text.contains(
+        "pointsman_action_seconds_bucket{kind=\"report\",connection=\"pagure.io\",le=\"0.5\"} 1"
+    ));
+    assert!(text.contains("pointsman_intake_batch_messages_bucket{le=\"50\"} 1"));
+}
+
+#[test]
+fn every_metric_is_explained() {
+    let text = rendered(|| {
+        describe();
+        begin_at_zero();
+        count_event("pull_request.opened");
+        count_rule("points", "lacks");
+        let connection = connection("jenkins.main");
+        count_action("start", &connection, ActionOutcome::Done);
+        record_action_time("start", &connection, Duration::ZERO);
+        set_actions_waiting(&connection, 0);
+        record_intake_batch(1);
+        set_last_message(Timestamp::UNIX_EPOCH);
+    });
+    for name in [
+        MESSAGES,
+        EVENTS,
+        RULES,
+        ACTIONS,
+        ACTION_SECONDS,
+        ACTIONS_WAITING,
+        BURIED,
+        DEAD_LETTERS,
+        LAG,
+        INTAKE_BATCH,
+        LAST_MESSAGE,
+    ] {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} in {text}");
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name} in {text}");
+    }
+}
+
+#[test]
+fn recording_begins_once_and_at_zero() {
+    let first = start();
+    count_event("of.this.and.no.other.place");
+    assert!(start().render().contains("of.this.and.no.other.place"));
+    assert!(first.render().contains("pointsman_messages_total{result=\"dead\"}"));
+}
