@@ -22,3 +22,4 @@ pub mod rules;
 
 pub mod remote;
 pub mod telemetry;
+pub mod ledger;

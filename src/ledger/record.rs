@@ -1,0 +1,145 @@
+//! Writing down an event and what was decided about it.
+
+use rusqlite::{Transaction, params};
+
+use super::LedgerError;
+use crate::action::Action;
+use crate::decision::Decision;
+use crate::event::Event;
+use crate::run::Run;
+use crate::subject::RunId;
+
+/// Records `event`, its decision, and everything that follows from it; `run` is the one of ours
+/// that a build belongs to.
+pub(super) fn decision(
+    transaction: &Transaction<'_>,
+    (event, message, run): (&Event, Option<i64>, Option<&Run>),
+    decision: &Decision,
+    now: i64,
+) -> Result<(), LedgerError> {
+    // A build of ours is looked for under the proposal it belongs to.
+    let subject = run.map_or_else(|| event.subject(), |run| run.subject.clone()).key();
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO events (identity, message, kind, subject, at, body, decision) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let seq = insert.insert(params![
+        event.identity(),
+        message,
+        event.kind().as_str(),
+        subject,
+        now,
+        serde_json::to_string(event)?,
+        serde_json::to_string(decision)?,
+    ])?;
+    if let Some(state) = &decision.subject {
+        let mut upsert = transaction.prepare_cached(
+            "INSERT INTO subjects (id, is_open, body, heard_at) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (id) DO UPDATE SET is_open = ?2, body = ?3, heard_at = ?4",
+        )?;
+        upsert.execute(params![subject, state.is_open, serde_json::to_string(state)?, now])?;
+    }
+    for run in &decision.runs {
+        save_run(transaction, run, now)?;
+    }
+    for action in &decision.actions {
+        save_action(transaction, action, (seq, now))?;
+    }
+    save_job(transaction, event, now)
+}
+
+pub(super) fn save_run(
+    transaction: &Transaction<'_>,
+    run: &Run,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO runs (id, subject, revision, rule, connection, job, number, is_done, state, \
+         ordered_at, changed_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) \
+         ON CONFLICT (id) DO UPDATE SET job = ?6, number = ?7, is_done = ?8, state = ?9, \
+         changed_at = ?10, body = ?11",
+    )?;
+    upsert.execute(params![
+        run.id.as_str(),
+        run.subject.key(),
+        run.revision,
+        run.rule,
+        run.connection.as_str(),
+        run.ticket.job,
+        run.ticket.number.map(u64::cast_signed),
+        run.state.is_done(),
+        run.state.as_str(),
+        now,
+        serde_json::to_string(run)?,
+    ])?;
+    Ok(())
+}
+
+fn save_action(
+    transaction: &Transaction<'_>,
+    action: &Action,
+    (event, now): (i64, i64),
+) -> Result<(), LedgerError> {
+    let delay =
+        action.delay.map_or(0, |delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO actions (key, lane, slot, connection, kind, run, event, body, state, due_at, \
+         made_at, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9, ?10, ?10) \
+         ON CONFLICT (key) DO NOTHING RETURNING seq",
+    )?;
+    let mut rows = insert.query(params![
+        action.key,
+        action.lane,
+        action.slot,
+        action.connection.as_str(),
+        action.task.kind(),
+        action.run.as_ref().map(RunId::as_str),
+        event,
+        serde_json::to_string(&action.task)?,
+        now.saturating_add(delay),
+        now,
+    ])?;
+    let Some(row) = rows.next()? else {
+        return Ok(());
+    };
+    let seq: i64 = row.get(0)?;
+    if let Some(slot) = &action.slot {
+        let mut replace = transaction.prepare_cached(
+            "UPDATE actions SET state = 'superseded', changed_at = ?3, \
+             error = 'a newer one of the same kind took its place' \
+             WHERE slot = ?1 AND seq < ?2 AND state = 'waiting'",
+        )?;
+        replace.execute(params![slot, seq, now])?;
+    }
+    Ok(())
+}
+
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
+
+/// Remembers the verdict of a build, for the next build of the same job to be compared with.
+///
+/// Builds may end in another order than they began, so a lower number does not replace a higher
+/// one of the same day; after that the job was made anew, and counts from one again.
+fn save_job(transaction: &Transaction<'_>, event: &Event, now: i64) -> Result<(), LedgerError> {
+    let Event::Build(build) = event else {
+        return Ok(());
+    };
+    let (Some(verdict), Some(number)) = (build.verdict, build.number) else {
+        return Ok(());
+    };
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO jobs (instance, job, number, verdict, heard_at) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (instance, job) DO UPDATE SET number = ?3, verdict = ?4, heard_at = ?5 \
+         WHERE number < ?3 OR heard_at < ?6",
+    )?;
+    upsert.execute(params![
+        build.instance.as_deref().unwrap_or_default(),
+        build.job,
+        number.cast_signed(),
+        verdict.as_str(),
+        now,
+        now.saturating_sub(DAY),
+    ])?;
+    Ok(())
+}

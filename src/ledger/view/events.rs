@@ -1,0 +1,119 @@
+//! What happened, and what the rules said to it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+
+use super::{Ledger, LedgerError, rows, time};
+use crate::decision::Decision;
+use crate::event::{Event, EventKind};
+
+/// An event as it was decided upon.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventView {
+    /// Its place in the ledger.
+    pub seq: i64,
+    /// The id of the message that told it; none when an executor was asked.
+    pub message: Option<String>,
+    /// Its kind.
+    pub kind: EventKind,
+    /// What it is about; for a build of ours, the proposal.
+    pub subject: String,
+    /// When it was decided upon.
+    pub at: Timestamp,
+    /// The event.
+    pub event: Event,
+    /// What the rules said.
+    pub decision: Decision,
+}
+
+/// The columns of an [`EventView`].
+pub(super) const COLUMNS: &str = "SELECT e.seq, e.subject, e.at, e.body, e.decision, \
+     (SELECT m.id FROM messages AS m WHERE m.seq = e.message) AS message FROM events AS e";
+
+pub(super) fn read(row: &Row<'_>) -> Result<EventView, LedgerError> {
+    let (body, decision): (String, String) = (row.get("body")?, row.get("decision")?);
+    let event: Event = serde_json::from_str(&body)?;
+    Ok(EventView {
+        seq: row.get("seq")?,
+        message: row.get("message")?,
+        kind: event.kind(),
+        subject: row.get("subject")?,
+        at: time(row, "at")?,
+        event,
+        decision: serde_json::from_str(&decision)?,
+    })
+}
+
+/// How often each rule came to each outcome: by the name of the rule, then the word for the
+/// outcome.
+pub type OutcomeCounts = BTreeMap<String, BTreeMap<String, u64>>;
+
+impl Ledger {
+    /// The last `limit` events about `subject`, oldest first.
+    pub async fn events_about(
+        &self,
+        subject: String,
+        limit: u32,
+    ) -> Result<Vec<EventView>, LedgerError> {
+        self.read(move |db| {
+            let sql = format!("{COLUMNS} WHERE e.subject = ?1 ORDER BY e.seq DESC LIMIT ?2");
+            let mut events = rows(db, (&sql, params![subject, limit]), read)?;
+            events.reverse();
+            Ok(events)
+        })
+        .await
+    }
+
+    /// The subjects whose text contains `part`, at most `limit`; just the one that is `part` if
+    /// there is one.
+    pub async fn subjects_like(
+        &self,
+        part: String,
+        limit: u32,
+    ) -> Result<Vec<String>, LedgerError> {
+        self.read(move |db| {
+            let exact = "SELECT subject FROM events WHERE subject = ?1 LIMIT 1";
+            let found = rows(db, (exact, [&part]), |row| Ok(row.get(0)?))?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            let like = "SELECT DISTINCT subject FROM events WHERE instr(subject, ?1) > 0 \
+                        ORDER BY subject LIMIT ?2";
+            rows(db, (like, params![part, limit]), |row| Ok(row.get(0)?))
+        })
+        .await
+    }
+
+    /// What the rules came to in the last `limit` events.
+    pub async fn outcomes(&self, limit: u32) -> Result<OutcomeCounts, LedgerError> {
+        self.read(move |db| {
+            let sql = "SELECT decision FROM events ORDER BY seq DESC LIMIT ?1";
+            let decisions = rows(db, (sql, [limit]), |row| {
+                let text: String = row.get(0)?;
+                Ok(serde_json::from_str::<Decision>(&text)?)
+            })?;
+            let mut counts = OutcomeCounts::new();
+            for considered in decisions.into_iter().flat_map(|decision| decision.considered) {
+                let word = considered.outcome.as_str().to_owned();
+                *counts.entry(considered.rule).or_default().entry(word).or_default() += 1;
+            }
+            Ok(counts)
+        })
+        .await
+    }
+}
+
+/// The events that the message with the number `seq` told.
+pub(super) fn of_message(db: &Connection, seq: i64) -> Result<Vec<EventView>, LedgerError> {
+    let sql = format!("{COLUMNS} WHERE e.message = ?1 ORDER BY e.seq");
+    rows(db, (&sql, [seq]), read)
+}
+
+/// The event with the number `seq`, unless it was forgotten.
+pub(super) fn numbered(db: &Connection, seq: i64) -> Result<Option<EventView>, LedgerError> {
+    let sql = format!("{COLUMNS} WHERE e.seq = ?1");
+    Ok(rows(db, (&sql, [seq]), read)?.pop())
+}
