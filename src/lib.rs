@@ -23,3 +23,4 @@ pub mod rules;
 pub mod remote;
 pub mod telemetry;
 pub mod ledger;
+pub mod source;
