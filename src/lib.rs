@@ -24,3 +24,7 @@ pub mod remote;
 pub mod telemetry;
 pub mod ledger;
 pub mod source;
+pub mod executors;
+pub mod reporters;
+
+pub mod sandbox;

@@ -1,0 +1,24 @@
+//! Places where people look, and what is told there.
+
+use async_trait::async_trait;
+
+use crate::action::{Notice, Report};
+use crate::executors::Try;
+use crate::remote::Failure;
+
+/// A place where people look.
+#[async_trait]
+pub trait Reporter: Send + Sync {
+    /// Tells it.  Told the same report twice, people see one: with [`Try::Again`] it is searched
+    /// for by its marker first.
+    async fn tell(&self, report: &Report, attempt: Try) -> Result<(), Failure>;
+
+    /// Tells something that is about no run of ours, once, as [`Reporter::tell`] does.
+    async fn notify(&self, notice: &Notice, attempt: Try) -> Result<(), Failure>;
+}
+
+pub mod bus;
+pub mod pagure;
+
+#[cfg(test)]
+pub(crate) mod contract;
