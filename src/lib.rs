@@ -26,5 +26,6 @@ pub mod ledger;
 pub mod source;
 pub mod executors;
 pub mod reporters;
+pub mod worker;
 
 pub mod sandbox;
