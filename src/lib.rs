@@ -28,4 +28,6 @@ pub mod executors;
 pub mod reporters;
 pub mod worker;
 
+pub mod settings;
+
 pub mod sandbox;

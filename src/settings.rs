@@ -1,0 +1,193 @@
+//! The settings: compiled-in defaults < files < environment, read once, with every fault named.
+//!
+//! The defaults and the explanation of each setting are `config/pointsman.toml`.  A variable
+//! `POINTSMAN_LEDGER__PATH` is the key `path` of the section `[ledger]`.  A relative path in a
+//! file is relative to the folder of that file; in the environment and in the defaults it is
+//! relative to the working directory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use self::extract::Reader;
+use self::fault::SettingsFault;
+use self::layers::Layers;
+use self::size::ByteSize;
+use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::pagure::PagureSettings;
+use crate::secret::SecretRef;
+use crate::source::amqp::AmqpSettings;
+use crate::telemetry::LogSettings;
+
+pub mod fault;
+pub mod size;
+
+mod check;
+mod extract;
+mod layers;
+mod listen;
+mod schema;
+
+/// The defaults, which every key is explained in.
+const DEFAULTS: &str = include_str!("../config/pointsman.toml");
+
+/// Everything that an operator can say, except the rules.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Settings {
+    /// The service as a whole.
+    pub service: ServiceSettings,
+    /// The durable store.
+    pub ledger: LedgerSettings,
+    /// The service's own pages, API and webhooks.
+    pub web: WebSettings,
+    /// The log.
+    pub log: LogSettings,
+    /// Topics of the operator's own.
+    pub topics: TopicsSettings,
+    /// The rules.
+    pub rules: RulesSettings,
+    /// How actions are tried.
+    pub worker: WorkerSettings,
+    /// The broker; without it only the service's own door takes messages.
+    pub amqp: Option<AmqpSettings>,
+    /// Jenkinses, by name.
+    pub jenkins: BTreeMap<String, JenkinsSettings>,
+    /// Pagures, by name.
+    pub pagure: BTreeMap<String, PagureSettings>,
+}
+
+/// The service as a whole: `[service]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSettings {
+    /// The build parameter that carries the id of the run.
+    pub run_parameter: String,
+    /// The largest message that is read; a larger one becomes a dead letter.
+    pub message_size_max: ByteSize,
+    /// The address by which people reach the service's own pages; reports link there.
+    pub page_url: Option<Url>,
+}
+
+/// The durable store: `[ledger]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerSettings {
+    /// The database file.
+    pub path: PathBuf,
+    /// How long messages, decisions, and runs and actions that are done are kept.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub keep: Duration,
+    /// How long dead letters and buried actions are kept.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub keep_dead: Duration,
+    /// How many messages are committed together at most.
+    pub batch_max: usize,
+}
+
+/// The service's own pages, API and webhooks: `[web]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebSettings {
+    /// Address and port to listen on, or `off`.
+    #[serde(deserialize_with = "listen::deserialize")]
+    #[schemars(with = "String")]
+    pub listen: Option<SocketAddr>,
+    /// The bearer token that `POST /api/v1/messages` asks for; without one that door is closed.
+    pub token: Option<SecretRef>,
+    /// The largest body of a request that is read.
+    pub body_max: ByteSize,
+}
+
+/// Topics of the operator's own: `[topics]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicsSettings {
+    /// Folders with topic files, read after those that come with the program.
+    pub dirs: Vec<PathBuf>,
+}
+
+/// The rules: `[rules]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RulesSettings {
+    /// The folder with the rules.
+    pub dir: PathBuf,
+}
+
+/// How actions are tried: `[worker]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// How often an action is tried before it is buried.
+    pub attempts_max: u32,
+    /// The pause after the first try that failed; it doubles up to `backoff_max`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub backoff_min: Duration,
+    /// The longest pause between two tries.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub backoff_max: Duration,
+    /// How long a shutdown waits for what is in hand.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Reads `files`, later ones over earlier ones, between the compiled-in defaults and the
+    /// environment.  Secrets are not read, only where they are kept.
+    ///
+    /// All faults are told at once.
+    pub fn load(files: &[PathBuf]) -> Result<Self, Vec<SettingsFault>> {
+        let (layers, faults) = Layers::read(files);
+        let mut reader = Reader::new(&layers, faults);
+        reader.refuse_unknown_sections();
+        let service = reader.section("service");
+        let ledger = reader.section("ledger");
+        let web = reader.section("web");
+        let log = reader.section("log");
+        let topics = reader.section("topics");
+        let rules = reader.section("rules");
+        let worker = reader.section("worker");
+        let amqp = reader.section("amqp");
+        let jenkins = reader.connections("jenkins");
+        let pagure = reader.connections("pagure");
+        reader.refuse_shared_hosts("jenkins", &jenkins);
+        reader.refuse_shared_hosts("pagure", &pagure);
+        reader.refuse_misspelt_variables();
+        let faults = reader.finish();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let (
+            Some(service),
+            Some(ledger),
+            Some(web),
+            Some(log),
+            Some(topics),
+            Some(rules),
+            Some(worker),
+        ) = (service, ledger, web, log, topics, rules, worker)
+        else {
+            return Err(faults);
+        };
+        Ok(Self { service, ledger, web, log, topics, rules, worker, amqp, jenkins, pagure })
+    }
+
+    /// The JSON Schema of a settings file, for editors.
+    pub fn schema() -> serde_json::Value {
+        schema::of_file()
+    }
+}
+
+#[cfg(test)]
+mod tests;
