@@ -29,5 +29,8 @@ pub mod reporters;
 pub mod worker;
 
 pub mod settings;
+pub mod registry;
+pub mod web;
+pub mod service;
 
 pub mod sandbox;

@@ -1,0 +1,133 @@
+//! The outside systems, from their settings to something that can be used: one line for each kind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::directory::{Connection, Directory};
+use crate::executors::jenkins::Jenkins;
+use crate::executors::{Executor, Finding, Probe};
+use crate::reporters::Reporter;
+use crate::reporters::bus::{Bus, Post};
+use crate::reporters::pagure::Pagure;
+use crate::rules::RuleSet;
+use crate::settings::Settings;
+use crate::subject::ConnectionName;
+use crate::worker::Site;
+use crate::worker::backoff::Backoff;
+
+/// What all systems can do, without any of them being reached for it.
+pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
+    let mut directory = Directory::default();
+    for (name, jenkins) in &settings.jenkins {
+        let mut hosts = vec![host(&jenkins.url)];
+        hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));
+        let reserved = Jenkins::RESERVED_PARAMETERS.iter().map(|name| (*name).to_owned());
+        let reserved = reserved.chain([settings.service.run_parameter.clone()]).collect();
+        let builds = Some(jenkins.poll_min);
+        let connection = Connection { hosts, builds, reserved, forms: &[], is_forge: false };
+        directory.insert(connection_name("jenkins", Some(name))?, connection);
+    }
+    for (name, pagure) in &settings.pagure {
+        let hosts = vec![host(&pagure.url)];
+        let connection = Connection {
+            hosts,
+            builds: None,
+            reserved: Vec::new(),
+            forms: Pagure::FORMS,
+            is_forge: true,
+        };
+        directory.insert(connection_name("pagure", Some(name))?, connection);
+    }
+    let forms = Bus::FORMS;
+    let bus = Connection {
+        hosts: Vec::new(),
+        builds: None,
+        reserved: Vec::new(),
+        forms,
+        is_forge: false,
+    };
+    directory.insert(connection_name("bus", None)?, bus);
+    Ok(directory)
+}
+
+/// The systems as the worker uses them; secrets are read here.  `bus` is where our own messages
+/// go, and what stands before their topics.
+pub fn sites(
+    settings: &Settings,
+    (bus, prefix): (Arc<dyn Post>, String),
+    clock: &Clock,
+) -> anyhow::Result<BTreeMap<ConnectionName, Site>> {
+    let mut sites = BTreeMap::new();
+    for (name, jenkins) in &settings.jenkins {
+        let executor: Arc<dyn Executor> = Arc::new(jenkins_at(settings, name, clock)?);
+        let poll = Backoff { min: jenkins.poll_min, max: jenkins.poll_max };
+        let site = Site {
+            host: host(&jenkins.url),
+            concurrency: jenkins.concurrency,
+            poll,
+            executor: Some(executor),
+            reporter: None,
+        };
+        sites.insert(connection_name("jenkins", Some(name))?, site);
+    }
+    for (name, pagure) in &settings.pagure {
+        let reporter: Arc<dyn Reporter> = Arc::new(Pagure::new(name, pagure, clock.clone())?);
+        let site = reporting(host(&pagure.url), pagure.concurrency, reporter);
+        sites.insert(connection_name("pagure", Some(name))?, site);
+    }
+    let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
+    sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
+    Ok(sites)
+}
+
+/// Asks every system whether it can be used as `rules` want to use it.
+pub async fn probe(
+    settings: &Settings,
+    rules: &RuleSet,
+    clock: &Clock,
+) -> anyhow::Result<Vec<(ConnectionName, Vec<Finding>)>> {
+    let mut findings = Vec::new();
+    for name in settings.jenkins.keys() {
+        let connection = connection_name("jenkins", Some(name))?;
+        let jobs = rules.jobs_on(&connection);
+        let found = jenkins_at(settings, name, clock)?.probe(&jobs).await;
+        findings.push((connection, found));
+    }
+    let projects = rules.projects();
+    for (name, pagure) in &settings.pagure {
+        let connection = connection_name("pagure", Some(name))?;
+        let found = Pagure::new(name, pagure, clock.clone())?.probe(&projects).await;
+        let found =
+            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
+        findings.push((connection, found));
+    }
+    Ok(findings)
+}
+
+fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {
+    let jenkins = settings.jenkins.get(name).context("no such connection")?;
+    Jenkins::new(name, jenkins, &settings.service.run_parameter, clock.clone())
+}
+
+fn reporting(host: String, concurrency: usize, reporter: Arc<dyn Reporter>) -> Site {
+    let poll = Backoff { min: std::time::Duration::ZERO, max: std::time::Duration::ZERO };
+    Site { host, concurrency, poll, executor: None, reporter: Some(reporter) }
+}
+
+fn connection_name(kind: &str, name: Option<&str>) -> anyhow::Result<ConnectionName> {
+    let text = name.map_or_else(|| kind.to_owned(), |name| format!("{kind}.{name}"));
+    ConnectionName::try_from(text).context("cannot name a connection")
+}
+
+/// Host and, if it is not the usual one, port: what messages call a system.
+fn host(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,119 @@
+//! Our own HTTP: the door for messages, and what a monitor asks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use secrecy::SecretString;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::envelope::Limits;
+use crate::ledger::Ledger;
+use crate::remote::chain;
+use crate::reporters::bus::Post;
+use crate::subject::ConnectionName;
+use crate::telemetry::metrics::{self as numbers, Metrics};
+
+pub mod api;
+pub mod health;
+
+use health::Health;
+
+/// What the pages need to know.
+#[derive(Clone)]
+pub struct Site {
+    /// Where accepted messages go.
+    pub bus: Arc<dyn Post>,
+    /// The token of the door; it is closed without one.
+    pub token: Option<SecretString>,
+    /// The largest body, in bytes.
+    pub body_max: usize,
+    /// What is read at all.
+    pub limits: Limits,
+    /// The ledger, for counts.
+    pub ledger: Ledger,
+    /// Whether the sources are being listened to.
+    pub health: Arc<Health>,
+    /// All connections: one where nothing waits is told too.
+    pub connections: Vec<ConnectionName>,
+    /// The numbers for Prometheus.
+    pub metrics: Metrics,
+}
+
+/// The routes.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/api/v1/messages", post(api::accept))
+        .route("/metrics", get(metrics))
+        .route("/live", get(live))
+        .route("/ready", get(ready))
+        .fallback(nothing_here)
+        .with_state(site)
+}
+
+/// Serves until `stop`, then lets the requests in hand end.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    site: Site,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(site)).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Takes the address before anything else is started, so that a second instance fails early.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    use anyhow::Context;
+    tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (`web.listen`)"))
+}
+
+async fn live() -> Response {
+    Json(json!({ "status": "OK" })).into_response()
+}
+
+/// 200 while every source is being listened to, 503 otherwise; the counts in both cases.
+async fn ready(State(site): State<Site>) -> Response {
+    let counts = match site.ledger.counts().await {
+        Ok(counts) => counts,
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "Cannot count what is in the ledger");
+            let answer = json!({ "ready": false, "error": "the ledger cannot be read" });
+            return (StatusCode::SERVICE_UNAVAILABLE, Json(answer)).into_response();
+        }
+    };
+    let report = site.health.report(&counts);
+    let status =
+        if site.health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+async fn metrics(State(site): State<Site>) -> Response {
+    match site.ledger.counts().await {
+        Ok(counts) => {
+            for connection in &site.connections {
+                let waiting = counts.waiting_at.get(connection.as_str()).copied();
+                numbers::set_actions_waiting(connection, waiting.unwrap_or(0));
+            }
+            numbers::set_buried(counts.buried);
+            numbers::set_dead_letters(counts.dead_letters);
+            numbers::set_lag(std::time::Duration::from_millis(counts.lag_ms));
+            let kind = [("content-type", "text/plain; version=0.0.4; charset=utf-8")];
+            (kind, site.metrics.render()).into_response()
+        }
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "Cannot count what is in the ledger");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+async fn nothing_here() -> Response {
+    let answer = json!({ "error": "there is nothing at this address" });
+    (StatusCode::NOT_FOUND, Json(answer)).into_response()
+}

@@ -1,0 +1,86 @@
+//! Whether the service does its work, as a monitor asks.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::ledger::tally::Tally;
+use crate::ledger::view::Counts;
+
+/// What the parts of the service tell about themselves.
+#[derive(Debug, Default)]
+pub struct Health {
+    read: AtomicU64,
+    ignored: AtomicU64,
+    dead: AtomicU64,
+    repeats: AtomicU64,
+    passed_over: AtomicU64,
+    sources: Mutex<Vec<(&'static str, bool)>>,
+    were_up: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Health {
+    /// Counts what a batch held.
+    pub fn count(&self, tally: &Tally, passed_over: u64) {
+        let counters = [
+            (&self.read, tally.read),
+            (&self.ignored, tally.ignored),
+            (&self.dead, tally.dead),
+            (&self.repeats, tally.repeats),
+            (&self.passed_over, passed_over),
+        ];
+        for (counter, count) in counters {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a source was listened to at some time.
+    pub fn was_up(&self, name: &str) -> bool {
+        self.were_up.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name)
+    }
+
+    /// Notes whether a source is being listened to.
+    pub fn source(&self, name: &'static str, is_up: bool) {
+        if is_up {
+            self.were_up.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name);
+        }
+        // A poisoned lock only means that another thread panicked while it told the same.
+        let mut sources = self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match sources.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, state)) => *state = is_up,
+            None => sources.push((name, is_up)),
+        }
+    }
+
+    /// Whether every source is being listened to.
+    pub fn is_ready(&self) -> bool {
+        let sources = self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        !sources.is_empty() && sources.iter().all(|(_, is_up)| *is_up)
+    }
+
+    /// All of it, in the words of fedora-messaging's monitor where it has them.
+    pub fn report(&self, counts: &Counts) -> Value {
+        let sources = self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let sources: serde_json::Map<_, _> =
+            sources.iter().map(|(name, is_up)| ((*name).to_owned(), Value::Bool(*is_up))).collect();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (read, ignored, dead) = (count(&self.read), count(&self.ignored), count(&self.dead));
+        let (repeats, passed_over) = (count(&self.repeats), count(&self.passed_over));
+        let is_consuming = sources.values().all(|is_up| *is_up == Value::Bool(true));
+        json!({
+            "consuming": is_consuming && !sources.is_empty(),
+            "sources": sources,
+            "consumed": {
+                "received": read + ignored + dead + repeats + passed_over,
+                "processed": read,
+                "ignored": ignored,
+                "dead": dead,
+                "repeated": repeats,
+                "passed_over": passed_over,
+            },
+            "ledger": counts,
+        })
+    }
+}
