@@ -34,3 +34,4 @@ pub mod web;
 pub mod service;
 
 pub mod sandbox;
+pub mod demo;
