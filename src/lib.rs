@@ -35,3 +35,4 @@ pub mod service;
 
 pub mod sandbox;
 pub mod demo;
+pub mod cli;

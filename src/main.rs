@@ -1,3 +1,7 @@
 //! The program `pointsman`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pointsman::cli::main()
+}

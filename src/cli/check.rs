@@ -1,0 +1,240 @@
+//! `check`: everything that is wrong, before anything depends on it.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::console::Console;
+use super::faults::Fault;
+use super::words::{Tint, count, safe};
+use super::{Common, Exit, load};
+use crate::executors::Finding;
+use crate::registry;
+use crate::remote::chain;
+use crate::rules::RuleSet;
+use crate::secret::SecretRef;
+use crate::service::{PrepareError, Prepared, amqp_plan, rule_files};
+use crate::settings::Settings;
+use crate::topic::Example;
+use crate::topic::catalog::Catalog;
+
+/// How far to look.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    /// Also ask the systems outside whether they can be used as the rules want to use them.
+    #[arg(long)]
+    online: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Findings {
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+    online: Vec<Online>,
+    rules: usize,
+    topics: usize,
+    connections: usize,
+}
+
+/// What was found at a system outside.
+#[derive(Debug, Serialize)]
+struct Online {
+    subject: String,
+    problem: Option<String>,
+}
+
+impl Findings {
+    fn add<'f, F>(&mut self, faults: &'f [F])
+    where
+        Fault: From<&'f F>,
+    {
+        self.faults.extend(faults.iter().map(Fault::from));
+    }
+
+    fn is_well(&self) -> bool {
+        self.faults.is_empty() && self.online.iter().all(|found| found.problem.is_none())
+    }
+
+    fn summary(&self) -> String {
+        let Self { rules, topics, connections, .. } = self;
+        let all =
+            [count(*rules, "rule"), count(*topics, "topic"), count(*connections, "connection")];
+        let problems = self.online.iter().filter(|found| found.problem.is_some()).count();
+        let end = match (self.faults.len(), problems) {
+            (0, 0) => "all is well".to_owned(),
+            (0, problems) => count(problems, "problem"),
+            (faults, 0) => count(faults, "fault"),
+            (faults, problems) => {
+                format!("{}, {}", count(faults, "fault"), count(problems, "problem"))
+            }
+        };
+        format!("{}: {end}", all.join(", "))
+    }
+}
+
+pub(super) async fn run(
+    common: &Common,
+    check: Check,
+    console: &mut Console,
+) -> anyhow::Result<Exit> {
+    let mut findings = Findings::default();
+    match Settings::load(&load::files(common)) {
+        Err(faults) => {
+            findings.add(&faults);
+            findings
+                .warnings
+                .push("the rules were not looked at: they depend on the settings".to_owned());
+        }
+        Ok(settings) => {
+            offline(&settings, &mut findings);
+            if check.online && findings.faults.is_empty() {
+                findings.online = online(settings, console).await?;
+            }
+        }
+    }
+    show(&findings, common.json, console)?;
+    Ok(if findings.is_well() { Exit::Success } else { Exit::Failure })
+}
+
+/// Looks at everything that is on this machine.
+fn offline(settings: &Settings, findings: &mut Findings) {
+    let amqp = usize::from(settings.amqp.is_some());
+    findings.connections = settings.jenkins.len() + settings.pagure.len() + amqp;
+    for (key, secret) in secrets(settings) {
+        if let Err(error) = secret.read() {
+            findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
+        }
+    }
+    match Catalog::load(&settings.topics.dirs) {
+        Ok(catalog) => {
+            findings.topics = catalog.topics().count();
+            findings.add(&catalog.check(Example::RUN_PARAMETER));
+        }
+        Err(faults) => findings.add(&faults),
+    }
+    match rules(settings) {
+        Ok(rules) => {
+            findings.rules = rules.rules().len();
+            findings.warnings.extend(warnings(&rules));
+        }
+        Err(PrepareError::Rules(faults)) => findings.add(&faults),
+        Err(PrepareError::Topics(faults)) => findings.add(&faults),
+        Err(PrepareError::Other(error)) => {
+            findings.faults.push(Fault::general(chain(error.as_ref()), None));
+        }
+    }
+}
+
+/// The rules, whatever the topics are like.
+fn rules(settings: &Settings) -> Result<RuleSet, PrepareError> {
+    let sources = rule_files(&settings.rules.dir)?;
+    let directory = registry::directory(settings)?;
+    RuleSet::parse(&sources, directory.into()).map_err(PrepareError::Rules)
+}
+
+/// All secrets that the settings name, by their keys.
+fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
+    let mut secrets = Vec::new();
+    let mut add = |key: String, secret: Option<&'_ SecretRef>| {
+        secrets.extend(secret.map(|secret| (key, secret.clone())));
+    };
+    add("web.token".to_owned(), settings.web.token.as_ref());
+    let amqp = settings.amqp.as_ref();
+    add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
+    for (name, jenkins) in &settings.jenkins {
+        add(format!("jenkins.{name}.token"), jenkins.token.as_ref());
+        add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
+        add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
+    }
+    for (name, pagure) in &settings.pagure {
+        add(format!("pagure.{name}.token"), pagure.token.as_ref());
+        for (project, token) in &pagure.tokens {
+            add(format!("pagure.{name}.tokens.{project}"), Some(token));
+        }
+    }
+    secrets
+}
+
+/// What is allowed, and should be thought about.
+fn warnings(rules: &RuleSet) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for rule in rules.rules() {
+        let Some(build) = &rule.build else { continue };
+        for (parameter, text) in &build.parameters {
+            let is_free =
+                |name: &&String| *name == "title" || *name == "comment.text" || *name == "comment";
+            if let Some(name) = text.names().iter().find(is_free) {
+                warnings.push(format!(
+                    "{}: rule `{}` passes `{name}`, which anybody may write, to the build as `{parameter}`; \
+                     a job that puts it into a shell command runs what they wrote",
+                    rule.at, rule.name
+                ));
+            }
+        }
+    }
+    if rules.rules().is_empty() {
+        warnings.push("there is no rule, so nothing will happen".to_owned());
+    }
+    warnings
+}
+
+/// Asks the systems outside.
+async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec<Online>> {
+    let Some(prepared) = load::prepared(settings, console)? else { return Ok(Vec::new()) };
+    let Prepared { settings, rules, reader } = &prepared;
+    let mut found = Vec::new();
+    match amqp_plan(settings, reader) {
+        Ok(None) => {}
+        Ok(Some(plan)) => {
+            let probed = plan.probe().await.into_iter();
+            found.extend(probed.map(|(subject, problem)| Online { subject, problem }));
+        }
+        Err(error) => found.push(Online {
+            subject: "the broker".to_owned(),
+            problem: Some(chain(error.as_ref())),
+        }),
+    }
+    for (connection, findings) in registry::probe(settings, rules, console.clock()).await? {
+        for Finding { subject, problem } in findings {
+            // A system may call itself by the last part of its name.
+            let name = connection.as_str().rsplit('.').next().unwrap_or_default();
+            let rest = subject.strip_prefix(name).unwrap_or(&subject);
+            let rest = rest.trim_start_matches([':', ' ']);
+            let colon = if rest.is_empty() { "" } else { ": " };
+            let subject = format!("{connection}{colon}{rest}");
+            found.push(Online { subject, problem });
+        }
+    }
+    Ok(found)
+}
+
+fn show(findings: &Findings, is_json: bool, console: &mut Console) -> anyhow::Result<()> {
+    if is_json {
+        let Findings { faults, warnings, online, rules, topics, connections } = findings;
+        return console.json(&json!({
+            "well": findings.is_well(),
+            "rules": rules,
+            "topics": topics,
+            "connections": connections,
+            "faults": faults,
+            "warnings": warnings,
+            "online": online,
+        }));
+    }
+    for fault in &findings.faults {
+        fault.tell(console)?;
+    }
+    for warning in &findings.warnings {
+        console.remark(&format!("warning: {}", safe(warning)))?;
+    }
+    for Online { subject, problem } in &findings.online {
+        match problem {
+            None => console.tinted(Tint::Good, &format!("✓ {}", safe(subject)))?,
+            Some(problem) => {
+                console.tinted(Tint::Bad, &format!("✗ {}: {}", safe(subject), safe(problem)))?;
+            }
+        }
+    }
+    let tint = if findings.is_well() { Tint::Good } else { Tint::Bad };
+    console.tinted(tint, &findings.summary())
+}

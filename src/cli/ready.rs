@@ -1,0 +1,100 @@
+//! `ready`: whether the running service does its work, for health checks of containers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use reqwest::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::console::Console;
+use super::words::safe;
+use super::{Common, Exit, load};
+use crate::remote::Remote;
+
+/// Docker and its like give a health check 30 seconds; an answer takes milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which service.
+#[derive(Debug, clap::Args)]
+pub(super) struct Ready {
+    /// Its address, if it is not the one in the settings (`web.listen`).
+    #[arg(long)]
+    url: Option<Url>,
+}
+
+pub(super) async fn run(
+    common: &Common,
+    ready: Ready,
+    console: &mut Console,
+) -> anyhow::Result<Exit> {
+    let base = match ready.url {
+        Some(url) => url,
+        None => match load::settings(common, console)? {
+            Some(settings) => address(settings.web.listen)?,
+            None => return Ok(Exit::Usage),
+        },
+    };
+    let remote = Remote::new(&base, TIMEOUT, console.clock().clone())?;
+    let request = remote.request(Method::GET, remote.url(&["ready"]));
+    let answer = remote.send(request).await.with_context(|| format!("cannot ask {base}"))?;
+    let is_ready = answer.status.is_success();
+    let report: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if common.json {
+        console.json(&report)?;
+    } else if is_ready {
+        console.line("ready")?;
+    } else {
+        console.line(&format!("not ready: {}", safe(&why(&report, answer.status.as_u16()))))?;
+    }
+    Ok(if is_ready { Exit::Success } else { Exit::Failure })
+}
+
+/// Where the service listens, as one reaches it from the same machine.
+fn address(listen: Option<SocketAddr>) -> anyhow::Result<Url> {
+    let mut address =
+        listen.ok_or_else(|| anyhow!("`web.listen` is off, so there is nobody to ask"))?;
+    address.set_ip(match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    });
+    Ok(Url::parse(&format!("http://{address}/"))?)
+}
+
+/// What is not as it has to be.
+fn why(report: &Value, status: u16) -> String {
+    if let Some(error) = report.get("error").and_then(Value::as_str) {
+        return error.to_owned();
+    }
+    let sources = report.get("sources").and_then(Value::as_object);
+    let down = sources.into_iter().flatten().filter(|(_, is_up)| **is_up == Value::Bool(false));
+    let down: Vec<&str> = down.map(|(name, _)| name.as_str()).collect();
+    if down.is_empty() {
+        format!("it answers with status {status}")
+    } else {
+        format!("it does not hear {}", down.join(" and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_here() {
+        let at = |text: &str| address(Some(text.parse().unwrap())).unwrap().to_string();
+        assert_eq!(at("0.0.0.0:8710"), "http://127.0.0.1:8710/");
+        assert_eq!(at("[::]:8710"), "http://[::1]:8710/");
+        assert_eq!(at("192.0.2.1:80"), "http://192.0.2.1/");
+        assert!(address(None).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let report = serde_json::json!({"sources": {"the inbox": true, "the broker": false}});
+        assert_eq!(why(&report, 503), "it does not hear the broker");
+        assert_eq!(why(&Value::Null, 502), "it answers with status 502");
+    }
+}
