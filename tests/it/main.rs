@@ -1,0 +1,17 @@
+//! The tests that need more than one module, or something outside of the process.
+#![cfg(test)]
+
+mod world;
+
+mod architecture;
+mod broker;
+mod conditions;
+mod crashes;
+mod door;
+mod fedora;
+mod lost;
+mod malformed;
+mod outages;
+mod repeats;
+mod slow;
+mod story;
