@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::Command;
+use crate::event::proposal::{CommentEvent, PullRequestEvent};
 use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 
 /// One thing to do, and where it stands in line.
@@ -40,6 +42,8 @@ pub enum Task {
     Report(Report),
     /// Tell people something that is about no run of ours.
     Notify(Notice),
+    /// Ask a forge who somebody is, and how a proposal stands.
+    Inquire(Inquiry),
 }
 
 impl Task {
@@ -51,8 +55,28 @@ impl Task {
             Self::Cancel(_) => "cancel",
             Self::Report(_) => "report",
             Self::Notify(_) => "notify",
+            Self::Inquire(_) => "inquire",
         }
     }
+}
+
+/// What a forge is asked; its answer is an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inquiry {
+    /// What the author of a proposal is to its project.
+    Author(Box<PullRequestEvent>),
+    /// What the writer of these commands is to the project, and how the proposal stands.
+    Commands(Box<CommentEvent>, Vec<Command>),
+}
+
+/// The one comment about a subject that is kept up to date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Board {
+    /// A word that stands in all versions of the comment and nowhere else.
+    pub word: String,
+    /// Whether people are to be told: the comment is posted anew, and older ones are removed.
+    pub is_news: bool,
 }
 
 /// A build to be started.
@@ -129,6 +153,8 @@ impl Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// It waits for somebody to let this commit be built.
+    Held,
     /// It waits in the executor's queue.
     Queued,
     /// It is being built.
@@ -141,6 +167,7 @@ impl Stage {
     /// The word for it in keys, topics and texts.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Done(verdict) => verdict.as_str(),
@@ -170,6 +197,9 @@ pub struct Report {
     /// A word that is in the text and nowhere else, by which a report that may have arrived is
     /// found again.
     pub marker: String,
+    /// The comment that it is a version of, where comments can be edited.
+    #[serde(default)]
+    pub board: Option<Board>,
     /// The identity of the flag, the same for all reports of one subject and rule.
     pub flag: String,
 }
@@ -185,4 +215,7 @@ pub struct Notice {
     pub text: String,
     /// As [`Report::marker`].
     pub marker: String,
+    /// As [`Report::board`].
+    #[serde(default)]
+    pub board: Option<Board>,
 }

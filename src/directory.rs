@@ -1,13 +1,19 @@
 //! The outside systems that are configured, as far as rules need to know them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::action::Form;
+use crate::command::Grammar;
+use crate::event::proposal::Standing;
 use crate::subject::ConnectionName;
 
 /// One configured outside system.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The hosts (with port, if not the usual one) by which it calls itself.
     pub hosts: Vec<String>,
@@ -19,26 +25,66 @@ pub struct Connection {
     pub forms: &'static [Form],
     /// Whether proposals live here, so that it can be the origin of an event.
     pub is_forge: bool,
+    /// Whether our comments there can be edited, so that one is kept up to date.
+    pub edits: bool,
+    /// What the operator says of people there.
+    pub people: People,
+}
+
+/// What the operator says of people on a forge, whatever the forge says: `people = { … }`.
+///
+/// People are named by the forge's lasting id (a number on most forges, the user name
+/// where there is none): names can be given away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct People {
+    /// Who counts as one who may merge.
+    pub maintainers: BTreeSet<String>,
+    /// Who counts as one whom the project lets do something.
+    pub contributors: BTreeSet<String>,
+    /// Who counts as a stranger, and whose commands are not heeded.
+    pub blocked: BTreeSet<String>,
+    /// Programs whose comments are read for commands all the same.
+    pub bots: BTreeSet<String>,
+}
+
+impl People {
+    /// What somebody is, where the operator says so; `id` is the lasting one.
+    pub fn standing(&self, id: &str) -> Option<Standing> {
+        if self.blocked.contains(id) {
+            Some(Standing::Stranger)
+        } else if self.maintainers.contains(id) {
+            Some(Standing::Maintainer)
+        } else if self.contributors.contains(id) {
+            Some(Standing::Contributor)
+        } else {
+            None
+        }
+    }
 }
 
 /// All of them, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Directory(BTreeMap<ConnectionName, Connection>);
+pub struct Directory {
+    connections: BTreeMap<ConnectionName, Connection>,
+    /// How commands are spelled.
+    pub commands: Arc<Grammar>,
+}
 
 impl Directory {
     /// Adds a connection.
     pub fn insert(&mut self, name: ConnectionName, connection: Connection) {
-        self.0.insert(name, connection);
+        self.connections.insert(name, connection);
     }
 
     /// The connection called `name`.
     pub fn find(&self, name: &ConnectionName) -> Option<&Connection> {
-        self.0.get(name)
+        self.connections.get(name)
     }
 
     /// All connections, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&ConnectionName, &Connection)> {
-        self.0.iter()
+        self.connections.iter()
     }
 
     /// The forge that calls itself `host`.
@@ -51,7 +97,8 @@ impl Directory {
         if let Some(host) = host {
             return self.at(host, |connection| connection.builds.is_some());
         }
-        let mut executors = self.0.iter().filter(|(_, connection)| connection.builds.is_some());
+        let mut executors =
+            self.connections.iter().filter(|(_, connection)| connection.builds.is_some());
         match (executors.next(), executors.next()) {
             (Some((only, _)), None) => Some(only),
             (Some(_) | None, _) => None,
@@ -60,8 +107,10 @@ impl Directory {
 
     fn at(&self, host: &str, is_right: impl Fn(&Connection) -> bool) -> Option<&ConnectionName> {
         let is_at = |connection: &Connection| connection.hosts.iter().any(|own| own == host);
-        let mut found =
-            self.0.iter().filter(|(_, connection)| is_right(connection) && is_at(connection));
+        let mut found = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| is_right(connection) && is_at(connection));
         found.next().map(|(name, _)| name)
     }
 }

@@ -4,6 +4,7 @@
 //! structs as they serialise.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,10 +13,19 @@ use crate::message::hash;
 use crate::subject::{RunId, Subject, SubjectKind, Verdict};
 
 pub mod build;
+pub mod command;
 pub mod proposal;
+pub mod push;
 
 use build::{BUILD_NAMES, BuildEvent};
-use proposal::{COMMENT_NAMES, CommentEvent, PULL_REQUEST_NAMES, PullRequestEvent};
+use command::{COMMAND_ONLY_NAMES, CommandEvent};
+use proposal::{COMMENT_ONLY_NAMES, CommentEvent, PULL_REQUEST_NAMES, PullRequestEvent};
+use push::{PUSH_NAMES, PushEvent};
+
+static COMMENT_NAMES: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| [PULL_REQUEST_NAMES, COMMENT_ONLY_NAMES].concat());
+static COMMAND_NAMES: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| [PULL_REQUEST_NAMES, COMMAND_ONLY_NAMES].concat());
 
 /// The kinds of events, as `on` in a rule and `event` in a topic file spell them.
 #[derive(
@@ -41,12 +51,48 @@ pub enum EventKind {
     /// A closed proposal is open again.
     #[serde(rename = "pull_request.reopened")]
     PullRequestReopened,
+    /// A draft is ready for review.
+    #[serde(rename = "pull_request.ready")]
+    PullRequestReady,
+    /// A proposal is a draft again.
+    #[serde(rename = "pull_request.drafted")]
+    PullRequestDrafted,
     /// The proposal was closed or merged.
     #[serde(rename = "pull_request.closed")]
     PullRequestClosed,
     /// Somebody wrote a comment on a proposal.
     #[serde(rename = "comment.added")]
     CommentAdded,
+    /// Somebody changed the words of a comment on a proposal.
+    #[serde(rename = "comment.edited")]
+    CommentEdited,
+    /// Somebody asks for builds, whatever their last verdict.
+    #[serde(rename = "command.test")]
+    CommandTest,
+    /// Somebody asks for what failed or is missing.
+    #[serde(rename = "command.retest")]
+    CommandRetest,
+    /// Somebody asks to stop builds.
+    #[serde(rename = "command.cancel")]
+    CommandCancel,
+    /// Somebody lets a commit be built.
+    #[serde(rename = "command.ok")]
+    CommandOk,
+    /// Somebody asks why something was built or not.
+    #[serde(rename = "command.why")]
+    CommandWhy,
+    /// Somebody asks what can be said.
+    #[serde(rename = "command.help")]
+    CommandHelp,
+    /// Somebody said something to us that is no command.
+    #[serde(rename = "command.unknown")]
+    CommandUnknown,
+    /// A branch has a new commit.
+    #[serde(rename = "branch.pushed")]
+    BranchPushed,
+    /// A tag was made or moved.
+    #[serde(rename = "tag.pushed")]
+    TagPushed,
     /// A build waits in the queue of its executor.
     #[serde(rename = "build.queued")]
     BuildQueued,
@@ -58,14 +104,41 @@ pub enum EventKind {
     BuildFinished,
 }
 
+/// What the kinds of events are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// A proposal itself.
+    PullRequest,
+    /// A comment on a proposal.
+    Comment,
+    /// A command in a comment.
+    Command,
+    /// A push to a branch or tag.
+    Push,
+    /// A build.
+    Build,
+}
+
 impl EventKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 20] = [
         Self::PullRequestOpened,
         Self::PullRequestUpdated,
         Self::PullRequestReopened,
+        Self::PullRequestReady,
+        Self::PullRequestDrafted,
         Self::PullRequestClosed,
         Self::CommentAdded,
+        Self::CommentEdited,
+        Self::CommandTest,
+        Self::CommandRetest,
+        Self::CommandCancel,
+        Self::CommandOk,
+        Self::CommandWhy,
+        Self::CommandHelp,
+        Self::CommandUnknown,
+        Self::BranchPushed,
+        Self::TagPushed,
         Self::BuildQueued,
         Self::BuildStarted,
         Self::BuildFinished,
@@ -77,8 +150,20 @@ impl EventKind {
             Self::PullRequestOpened => "pull_request.opened",
             Self::PullRequestUpdated => "pull_request.updated",
             Self::PullRequestReopened => "pull_request.reopened",
+            Self::PullRequestReady => "pull_request.ready",
+            Self::PullRequestDrafted => "pull_request.drafted",
             Self::PullRequestClosed => "pull_request.closed",
             Self::CommentAdded => "comment.added",
+            Self::CommentEdited => "comment.edited",
+            Self::CommandTest => "command.test",
+            Self::CommandRetest => "command.retest",
+            Self::CommandCancel => "command.cancel",
+            Self::CommandOk => "command.ok",
+            Self::CommandWhy => "command.why",
+            Self::CommandHelp => "command.help",
+            Self::CommandUnknown => "command.unknown",
+            Self::BranchPushed => "branch.pushed",
+            Self::TagPushed => "tag.pushed",
             Self::BuildQueued => "build.queued",
             Self::BuildStarted => "build.started",
             Self::BuildFinished => "build.finished",
@@ -90,29 +175,46 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The names that an expression about an event of this kind may use.
-    pub fn names(self) -> &'static [&'static str] {
+    /// What events of this kind are about.
+    pub fn family(self) -> Family {
         match self {
             Self::PullRequestOpened
             | Self::PullRequestUpdated
             | Self::PullRequestReopened
-            | Self::PullRequestClosed => PULL_REQUEST_NAMES,
-            Self::CommentAdded => COMMENT_NAMES,
-            Self::BuildQueued | Self::BuildStarted | Self::BuildFinished => BUILD_NAMES,
+            | Self::PullRequestReady
+            | Self::PullRequestDrafted
+            | Self::PullRequestClosed => Family::PullRequest,
+            Self::CommentAdded | Self::CommentEdited => Family::Comment,
+            Self::CommandTest
+            | Self::CommandRetest
+            | Self::CommandCancel
+            | Self::CommandOk
+            | Self::CommandWhy
+            | Self::CommandHelp
+            | Self::CommandUnknown => Family::Command,
+            Self::BranchPushed | Self::TagPushed => Family::Push,
+            Self::BuildQueued | Self::BuildStarted | Self::BuildFinished => Family::Build,
+        }
+    }
+
+    /// The names that an expression about an event of this kind may use.
+    pub fn names(self) -> &'static [&'static str] {
+        match self.family() {
+            Family::PullRequest => PULL_REQUEST_NAMES,
+            Family::Comment => &COMMENT_NAMES,
+            Family::Command => &COMMAND_NAMES,
+            Family::Push => PUSH_NAMES,
+            Family::Build => BUILD_NAMES,
         }
     }
 
     /// The names that `where` may use about an event of this kind.
     pub fn where_names(self) -> &'static [&'static str] {
-        match self {
-            Self::PullRequestOpened
-            | Self::PullRequestUpdated
-            | Self::PullRequestReopened
-            | Self::PullRequestClosed
-            | Self::CommentAdded => &["instance", "project", "target", "author"],
-            Self::BuildQueued | Self::BuildStarted | Self::BuildFinished => {
-                &["instance", "job", "verdict"]
+        match self.family() {
+            Family::PullRequest | Family::Comment | Family::Command | Family::Push => {
+                &["instance", "project", "target", "author"]
             }
+            Family::Build => &["instance", "job", "verdict"],
         }
     }
 }
@@ -131,6 +233,10 @@ pub enum Event {
     PullRequest(PullRequestEvent),
     /// About a comment on a proposal.
     Comment(CommentEvent),
+    /// About a command in a comment.
+    Command(CommandEvent),
+    /// About a branch or tag.
+    Push(PushEvent),
     /// About a build.
     Build(BuildEvent),
 }
@@ -141,6 +247,8 @@ impl Event {
         match self {
             Self::PullRequest(event) => event.event,
             Self::Comment(event) => event.on.event,
+            Self::Command(event) => event.on.event,
+            Self::Push(event) => event.event,
             Self::Build(event) => event.event,
         }
     }
@@ -150,11 +258,14 @@ impl Event {
         match self {
             Self::PullRequest(event) => event.subject(),
             Self::Comment(event) => event.on.subject(),
+            Self::Command(event) => event.on.subject(),
+            Self::Push(event) => event.subject(),
             Self::Build(event) => Subject {
                 kind: SubjectKind::Job,
                 instance: event.instance.clone().unwrap_or_else(|| "unknown".to_owned()),
                 project: event.job.clone(),
                 number: event.number.unwrap_or(0),
+                name: None,
             },
         }
     }
@@ -164,14 +275,15 @@ impl Event {
         match self {
             Self::PullRequest(event) => Some(event),
             Self::Comment(event) => Some(&event.on),
-            Self::Build(_) => None,
+            Self::Command(event) => Some(&event.on),
+            Self::Push(_) | Self::Build(_) => None,
         }
     }
 
     /// The value of a name that `where` may use; `None` where the event does not have it.
     pub fn indexed(&self, name: &str) -> Option<&str> {
-        match (self, name) {
-            (Self::PullRequest(_) | Self::Comment(_), _) => {
+        match self {
+            Self::PullRequest(_) | Self::Comment(_) | Self::Command(_) => {
                 let event = self.pull_request()?;
                 match name {
                     "instance" => Some(&event.instance),
@@ -181,10 +293,19 @@ impl Event {
                     _ => None,
                 }
             }
-            (Self::Build(event), "instance") => event.instance.as_deref(),
-            (Self::Build(event), "job") => Some(&event.job),
-            (Self::Build(event), "verdict") => event.verdict.map(Verdict::as_str),
-            (Self::Build(_), _) => None,
+            Self::Push(event) => match name {
+                "instance" => Some(&event.instance),
+                "project" => Some(&event.project),
+                "target" => Some(&event.target),
+                "author" => Some(&event.author),
+                _ => None,
+            },
+            Self::Build(event) => match name {
+                "instance" => event.instance.as_deref(),
+                "job" => Some(&event.job),
+                "verdict" => event.verdict.map(Verdict::as_str),
+                _ => None,
+            },
         }
     }
 
@@ -197,7 +318,12 @@ impl Event {
         let subject = self.subject().key();
         let detail = match self {
             Self::PullRequest(event) => event.moment(),
-            Self::Comment(event) => event.comment.id.clone(),
+            Self::Comment(event) if event.on.event == EventKind::CommentAdded => {
+                event.comment.id.clone()
+            }
+            Self::Comment(event) => event.comment.moment(),
+            Self::Command(event) => event.moment(),
+            Self::Push(event) => event.moment(),
             Self::Build(event) => {
                 let verdict = event.verdict.map_or("", Verdict::as_str);
                 let run = event.run.as_ref().map_or("", RunId::as_str);
@@ -208,21 +334,14 @@ impl Event {
         };
         hash(&[kind.as_bytes(), subject.as_bytes(), detail.as_bytes()])
     }
-}
 
-impl Event {
     /// The event as expressions see it: an object whose fields are [`EventKind::names`].
     pub fn names(&self) -> Value {
         match self {
             Self::PullRequest(event) => event.names(),
-            Self::Comment(event) => {
-                let mut value = event.on.names();
-                if let Some(names) = value.as_object_mut() {
-                    let comment = serde_json::to_value(&event.comment).unwrap_or_default();
-                    names.insert("comment".to_owned(), comment);
-                }
-                value
-            }
+            Self::Comment(event) => event.names(),
+            Self::Command(event) => event.names(),
+            Self::Push(event) => event.names(),
             Self::Build(event) => event.names(),
         }
     }

@@ -10,6 +10,7 @@ pub mod message;
 pub mod subject;
 pub mod expression;
 pub mod neutral;
+pub mod command;
 
 pub mod envelope;
 pub mod event;
@@ -24,7 +25,9 @@ pub mod remote;
 pub mod telemetry;
 pub mod ledger;
 pub mod source;
+pub mod hooks;
 pub mod executors;
+pub mod forges;
 pub mod reporters;
 pub mod worker;
 

@@ -28,28 +28,16 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
         let reserved = Jenkins::RESERVED_PARAMETERS.iter().map(|name| (*name).to_owned());
         let reserved = reserved.chain([settings.service.run_parameter.clone()]).collect();
         let builds = Some(jenkins.poll_min);
-        let connection = Connection { hosts, builds, reserved, forms: &[], is_forge: false };
+        let connection = Connection { hosts, builds, reserved, ..Connection::default() };
         directory.insert(connection_name("jenkins", Some(name))?, connection);
     }
     for (name, pagure) in &settings.pagure {
         let hosts = vec![host(&pagure.url)];
-        let connection = Connection {
-            hosts,
-            builds: None,
-            reserved: Vec::new(),
-            forms: Pagure::FORMS,
-            is_forge: true,
-        };
+        let connection =
+            Connection { hosts, forms: Pagure::FORMS, is_forge: true, ..Connection::default() };
         directory.insert(connection_name("pagure", Some(name))?, connection);
     }
-    let forms = Bus::FORMS;
-    let bus = Connection {
-        hosts: Vec::new(),
-        builds: None,
-        reserved: Vec::new(),
-        forms,
-        is_forge: false,
-    };
+    let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
 }
@@ -71,6 +59,7 @@ pub fn sites(
             poll,
             executor: Some(executor),
             reporter: None,
+            forge: None,
         };
         sites.insert(connection_name("jenkins", Some(name))?, site);
     }
@@ -115,7 +104,7 @@ fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<
 
 fn reporting(host: String, concurrency: usize, reporter: Arc<dyn Reporter>) -> Site {
     let poll = Backoff { min: std::time::Duration::ZERO, max: std::time::Duration::ZERO };
-    Site { host, concurrency, poll, executor: None, reporter: Some(reporter) }
+    Site { host, concurrency, poll, executor: None, reporter: Some(reporter), forge: None }
 }
 
 fn connection_name(kind: &str, name: Option<&str>) -> anyhow::Result<ConnectionName> {

@@ -17,6 +17,7 @@ pub trait Reporter: Send + Sync {
     async fn notify(&self, notice: &Notice, attempt: Try) -> Result<(), Failure>;
 }
 
+mod board;
 pub mod bus;
 pub mod pagure;
 

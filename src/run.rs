@@ -9,6 +9,8 @@ use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
+    /// It waits for somebody to let its commit be built.
+    Held,
     /// Decided, and not yet known to the executor.
     Ordered,
     /// In the executor's queue.
@@ -28,6 +30,7 @@ impl RunState {
     /// The word for it in tables.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Ordered => "ordered",
             Self::Queued => "queued",
             Self::Running => "running",
@@ -38,10 +41,11 @@ impl RunState {
     /// How far on its way; a message that arrives late never takes a run back.
     pub fn rank(self) -> u8 {
         match self {
-            Self::Ordered => 0,
-            Self::Queued => 1,
-            Self::Running => 2,
-            Self::Done(_) => 3,
+            Self::Held => 0,
+            Self::Ordered => 1,
+            Self::Queued => 2,
+            Self::Running => 3,
+            Self::Done(_) => 4,
         }
     }
 }

@@ -12,11 +12,15 @@ use crate::message::hash;
 pub enum SubjectKind {
     /// A pull or merge request on a forge.
     PullRequest,
+    /// A branch of a project on a forge.
+    Branch,
+    /// A tag of a project on a forge.
+    Tag,
     /// A job of a build system that nobody ordered here.
     Job,
 }
 
-/// A pull request (or a job that was not ours), wherever it lives.
+/// A pull request, a branch or a tag (or a job that was not ours), wherever it lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
@@ -26,8 +30,11 @@ pub struct Subject {
     pub instance: String,
     /// The full name of its project or job.
     pub project: String,
-    /// Its number within the project.
+    /// Its number within the project; 0 for what has a name instead.
     pub number: u64,
+    /// The name of a branch or tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Subject {
@@ -39,9 +46,12 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, instance, project, number } = self;
+        let Self { kind, instance, project, number, name } = self;
+        let name = name.as_deref().unwrap_or_default();
         match kind {
             SubjectKind::PullRequest => write!(f, "{instance}/{project}#{number}"),
+            SubjectKind::Branch => write!(f, "{instance}/{project}:{name}"),
+            SubjectKind::Tag => write!(f, "{instance}/{project}:refs/tags/{name}"),
             SubjectKind::Job => write!(f, "{instance}/{project}@{number}"),
         }
     }

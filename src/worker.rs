@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::executors::Executor;
+use crate::forges::Forge;
 use crate::ledger::queue::{Claimed, Settlement};
 use crate::ledger::{Decide, Ledger, LedgerError};
 use crate::remote::Failure;
@@ -22,6 +23,7 @@ use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self, ActionOutcome};
 
 pub mod backoff;
+mod inquire;
 mod perform;
 
 use backoff::Backoff;
@@ -42,6 +44,8 @@ pub struct Site {
     pub executor: Option<Arc<dyn Executor>>,
     /// The system as a place where people look.
     pub reporter: Option<Arc<dyn Reporter>>,
+    /// The system as one that knows people and proposals.
+    pub forge: Option<Arc<dyn Forge>>,
 }
 
 /// Takes actions from the ledger and performs them.
@@ -58,7 +62,14 @@ impl Site {
     /// A system that is not configured any more: whatever is to be done there is given up.
     pub fn nowhere() -> Self {
         let poll = Backoff { min: Duration::from_mins(1), max: Duration::from_hours(1) };
-        Self { host: String::new(), concurrency: 1, poll, executor: None, reporter: None }
+        Self {
+            host: String::new(),
+            concurrency: 1,
+            poll,
+            executor: None,
+            reporter: None,
+            forge: None,
+        }
     }
 }
 

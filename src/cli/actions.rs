@@ -8,7 +8,7 @@ use super::ledger::{self, Subjects};
 use super::table::{Cell, Table};
 use super::words::{self, Tint, moment, safe};
 use super::{Common, Exit, LIMIT};
-use crate::action::Task;
+use crate::action::{Inquiry, Task};
 use crate::ledger::Ledger;
 use crate::ledger::queue::DugOut;
 use crate::ledger::view::actions::{ActionState, ActionWhole};
@@ -143,6 +143,14 @@ pub(super) fn task(console: &mut Console, task: &Task) -> anyhow::Result<()> {
             Some(&report.text)
         }
         Task::Notify(notice) => Some(&notice.text),
+        Task::Inquire(Inquiry::Author(proposal)) => {
+            field("about", &proposal.author);
+            None
+        }
+        Task::Inquire(Inquiry::Commands(comment, _)) => {
+            field("about", &comment.comment.author);
+            Some(&comment.comment.text)
+        }
     };
     let look = super::console::Look { width: None, ..console.look() };
     for line in table.lines(look) {

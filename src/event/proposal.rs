@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::EventKind;
+use crate::message::hash;
 use crate::subject::{CommitSha, Subject, SubjectKind};
 
 /// The names that an expression about a proposal may use.
@@ -18,6 +19,7 @@ pub(super) const PULL_REQUEST_NAMES: &[&str] = &[
     "title",
     "target",
     "author",
+    "author_id",
     "standing",
     "agent",
     "head.sha",
@@ -29,29 +31,13 @@ pub(super) const PULL_REQUEST_NAMES: &[&str] = &[
     "pull_request.merged",
 ];
 
-/// The names that an expression about a comment may use.
-pub(super) const COMMENT_NAMES: &[&str] = &[
-    "event",
-    "subject",
-    "instance",
-    "project",
-    "number",
-    "url",
-    "title",
-    "target",
-    "author",
-    "standing",
-    "agent",
-    "head.sha",
-    "head.short",
-    "head.url",
-    "head.branch",
-    "base.sha",
-    "pull_request.draft",
-    "pull_request.merged",
+/// The names that an expression about a comment may use besides those of its proposal.
+pub(super) const COMMENT_ONLY_NAMES: &[&str] = &[
     "comment.id",
     "comment.text",
     "comment.author",
+    "comment.standing",
+    "comment.bot",
     "comment.notification",
 ];
 
@@ -79,7 +65,7 @@ pub struct Base {
     pub sha: Option<CommitSha>,
 }
 
-/// What somebody is to a project, as the message that names them tells.
+/// What somebody is to a project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -101,6 +87,14 @@ impl Standing {
             Self::Maintainer => "maintainer",
         }
     }
+}
+
+/// What a forge said when it was asked about somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// What they are to the project; absent where it could not be found out.
+    pub standing: Option<Standing>,
 }
 
 /// What is said about a proposal itself.
@@ -131,13 +125,20 @@ pub struct PullRequestEvent {
     pub url: String,
     /// Its title: text from outside.
     pub title: String,
-    /// The branch it wants to change.
+    /// The branch it wants to change; empty where a message about a comment does not tell.
+    #[serde(default)]
     pub target: String,
     /// Who proposes it.
     pub author: String,
-    /// What its author is to the project; a stranger where the message does not tell.
+    /// The author's lasting id at the forge, where there is one besides the name.
     #[serde(default)]
-    pub standing: Standing,
+    pub author_id: Option<String>,
+    /// What its author is to the project, where the message tells.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+    /// What its forge said about the author when it was asked; never read from a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Who did what the event tells.
     #[serde(default)]
     pub agent: Option<String>,
@@ -163,8 +164,23 @@ pub struct Comment {
     pub id: String,
     /// Its words: text from outside.
     pub text: String,
+    /// Its words before it was edited, where the message tells.
+    #[serde(default)]
+    pub before: Option<String>,
     /// Who wrote it.
     pub author: String,
+    /// The writer's lasting id at the forge, where there is one besides the name.
+    #[serde(default)]
+    pub author_id: Option<String>,
+    /// What its writer is to the project, where the message tells.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+    /// Whether its writer is a program, as the forge tells.
+    #[serde(default)]
+    pub bot: bool,
+    /// When it was written or last edited.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
     /// Whether the forge itself wrote it, to tell of something.
     #[serde(default)]
     pub notification: bool,
@@ -174,10 +190,35 @@ pub struct Comment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommentEvent {
-    /// The proposal; its `event` is `comment.added`.
+    /// The proposal; its `event` is `comment.added` or `comment.edited`.
     pub on: PullRequestEvent,
     /// The comment.
     pub comment: Comment,
+}
+
+impl CommentEvent {
+    /// The comment as expressions see it.
+    pub(super) fn names(&self) -> Value {
+        let mut value = self.on.names();
+        if let Some(names) = value.as_object_mut() {
+            let Comment { id, text, author, bot, notification, .. } = &self.comment;
+            let standing = self.comment.standing.unwrap_or_default();
+            let comment = serde_json::json!({
+                "id": id, "text": text, "author": author, "standing": standing, "bot": bot,
+                "notification": notification,
+            });
+            names.insert("comment".to_owned(), comment);
+        }
+        value
+    }
+}
+
+impl Comment {
+    /// What makes it this comment with these words.
+    pub(super) fn moment(&self) -> String {
+        let words = hash(&[self.text.as_bytes()]);
+        format!("{}/{words}", self.id)
+    }
 }
 
 impl PullRequestEvent {
@@ -188,13 +229,22 @@ impl PullRequestEvent {
             instance: self.instance.clone(),
             project: self.project.clone(),
             number: self.number,
+            name: None,
         }
+    }
+
+    /// What its author is to the project, as far as was told: the forge's answer counts for more
+    /// than a message.
+    pub fn standing(&self) -> Standing {
+        let asked = self.asked.and_then(|asked| asked.standing);
+        asked.or(self.standing).unwrap_or_default()
     }
 
     pub(super) fn moment(&self) -> String {
         let head = self.head.sha.as_ref().map_or("", CommitSha::as_str);
         let at = self.at.map(|at| at.as_millisecond().to_string()).unwrap_or_default();
-        format!("{head}@{at}")
+        let asked = if self.asked.is_some() { "/asked" } else { "" };
+        format!("{head}@{at}{asked}")
     }
 
     /// The proposal as expressions see it.
@@ -202,6 +252,8 @@ impl PullRequestEvent {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         if let Some(names) = value.as_object_mut() {
             names.remove("at");
+            names.remove("asked");
+            names.insert("standing".to_owned(), self.standing().as_str().into());
             names.insert("subject".to_owned(), self.subject().key().into());
             if let (Some(sha), Some(Value::Object(head))) = (&self.head.sha, names.get_mut("head"))
             {

@@ -18,6 +18,8 @@ pub fn load(connection: &Connection, event: &Event) -> Result<Known, LedgerError
     let mut known = match event {
         Event::PullRequest(proposal) => about_proposal(connection, proposal)?,
         Event::Comment(comment) => about_proposal(connection, &comment.on)?,
+        Event::Command(command) => about_proposal(connection, &command.on)?,
+        Event::Push(_) => Known::default(),
         Event::Build(build) => about_build(connection, build)?,
     };
     let mut find = connection.prepare_cached("SELECT 1 FROM events WHERE identity = ?1 LIMIT 1")?;

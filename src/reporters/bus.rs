@@ -72,6 +72,7 @@ impl Reporter for Bus {
 
 fn about_run(report: &Report) -> Outgoing {
     let (stage, verdict) = match report.stage {
+        Stage::Held => ("held", None),
         Stage::Queued => ("queued", None),
         Stage::Running => ("started", None),
         Stage::Done(verdict) => ("finished", Some(verdict)),
@@ -146,6 +147,7 @@ mod tests {
             instance: "forge.example".to_owned(),
             project: "signalbox".to_owned(),
             number: 7,
+            name: None,
         }
     }
 
@@ -160,6 +162,7 @@ mod tests {
             text: "points: failure".to_owned(),
             url: Some("https://ci.example/job/points/3/".to_owned()),
             marker: "m-1".to_owned(),
+            board: None,
             flag: "f-1".to_owned(),
         }
     }
@@ -221,6 +224,7 @@ mod tests {
             subject: subject(),
             text: "broken".to_owned(),
             marker: "m-2".to_owned(),
+            board: None,
         };
         let messages = told(async |bus| bus.notify(&notice, Try::First).await).await;
         assert_eq!(messages[0].topic, "org.example.dev.pointsman.notice");

@@ -55,6 +55,7 @@ pub(crate) fn report(subject: &Subject, revision: &str, form: Form) -> Report {
         text: format!("**tests**: success\n\n{marker}"),
         url: Some("https://ci.example/job/tests/7/".to_owned()),
         marker,
+        board: None,
         flag: "pointsman/tests".to_owned(),
     }
 }
@@ -66,6 +67,7 @@ pub(crate) fn notice(subject: &Subject, marker: &str) -> Notice {
         subject: subject.clone(),
         text: format!("The nightly build is broken.\n\n{marker}"),
         marker: marker.to_owned(),
+        board: None,
     }
 }
 
@@ -76,6 +78,7 @@ pub(crate) fn pull_request(instance: &str, project: &str, number: u64) -> Subjec
         instance: instance.to_owned(),
         project: project.to_owned(),
         number,
+        name: None,
     }
 }
 

@@ -174,9 +174,9 @@ impl Place {
             SubjectKind::PullRequest => {
                 Ok(Self { project: Project::parse(&subject.project)?, number: subject.number })
             }
-            SubjectKind::Job => Err(Failure::give_up(anyhow::anyhow!(
-                "`{subject}` is no pull request, and has no place on Pagure"
-            ))),
+            SubjectKind::Branch | SubjectKind::Tag | SubjectKind::Job => Err(Failure::give_up(
+                anyhow::anyhow!("`{subject}` is no pull request, and has no place on Pagure"),
+            )),
         }
     }
 
@@ -193,7 +193,7 @@ impl Place {
 /// say that somebody stopped it; the words beside the flag say which it was.
 fn state(stage: Stage) -> (&'static str, Option<&'static str>) {
     match stage {
-        Stage::Queued | Stage::Running => ("pending", None),
+        Stage::Held | Stage::Queued | Stage::Running => ("pending", None),
         Stage::Done(Verdict::Success | Verdict::Skipped) => ("success", Some("100")),
         Stage::Done(Verdict::Failure | Verdict::Unstable) => ("failure", Some("0")),
         Stage::Done(Verdict::Error) => ("error", Some("0")),
@@ -207,7 +207,7 @@ fn flag_words(report: &Report) -> String {
     let words = words.join(" ");
     let told = match report.stage {
         Stage::Done(verdict @ (Verdict::Skipped | Verdict::Unstable)) => Some(verdict.as_str()),
-        Stage::Done(_) | Stage::Queued | Stage::Running => None,
+        Stage::Done(_) | Stage::Held | Stage::Queued | Stage::Running => None,
     };
     let text = match told {
         Some(told) if !words.to_lowercase().contains(told) => format!("{told}: {words}"),

@@ -147,6 +147,7 @@ impl<'a> Case<'a> {
                 subject,
                 text: text::signed(&words, &marker),
                 marker,
+                board: None,
             }),
         })
     }

@@ -27,6 +27,7 @@ pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Brea
     let is_news = match event {
         Event::PullRequest(proposal) => proposal::take_note(proposal, known, &mut decision),
         Event::Comment(comment) => proposal::is_comment_news(comment, known),
+        Event::Command(_) | Event::Push(_) => Ok(()),
         Event::Build(build) => progress::take_note(rules, build, known, &mut decision),
     };
     if let Err(reason) = is_news {

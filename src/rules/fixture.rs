@@ -8,7 +8,7 @@ use crate::action::Form;
 use crate::clock::from_millis;
 use crate::decision::{Decision, Known};
 use crate::directory::{Connection, Directory};
-use crate::event::proposal::{Head, PullRequestEvent, Standing};
+use crate::event::proposal::{Comment, Head, PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
 use crate::run::Run;
 use crate::subject::{CommitSha, ConnectionName, Verdict};
@@ -35,24 +35,12 @@ pub(crate) fn directory() -> Arc<Directory> {
         hosts: host("ci.example"),
         builds: poll,
         reserved: vec!["token".to_owned()],
-        forms: &[],
-        is_forge: false,
+        ..Connection::default()
     };
     let forms: &[Form] = &[Form::Flag, Form::Comment];
-    let forge = Connection {
-        hosts: host("forge.example"),
-        builds: None,
-        reserved: vec![],
-        forms,
-        is_forge: true,
-    };
-    let chat = Connection {
-        hosts: vec![],
-        builds: None,
-        reserved: vec![],
-        forms: &[Form::Message],
-        is_forge: false,
-    };
+    let forge =
+        Connection { hosts: host("forge.example"), forms, is_forge: true, ..Connection::default() };
+    let chat = Connection { forms: &[Form::Message], ..Connection::default() };
     directory.insert(name("builds.main"), executor);
     directory.insert(name("forge.main"), forge);
     directory.insert(name("chat.ops"), chat);
@@ -78,12 +66,28 @@ pub(crate) fn proposal(event: EventKind, head: char, at: i64) -> PullRequestEven
         title: "Oil the points".to_owned(),
         target: "main".to_owned(),
         author: "ada".to_owned(),
-        standing: Standing::Contributor,
+        author_id: None,
+        standing: Some(Standing::Contributor),
+        asked: None,
         agent: None,
         head: Head { sha: Some(sha(head)), url: None, branch: Some("oil".to_owned()) },
         base: crate::event::proposal::Base::default(),
         pull_request: crate::event::proposal::PullRequestState::default(),
         at: Some(from_millis(at)),
+    }
+}
+
+pub(crate) fn comment(id: &str, text: &str, author: &str) -> Comment {
+    Comment {
+        id: id.to_owned(),
+        text: text.to_owned(),
+        before: None,
+        author: author.to_owned(),
+        author_id: None,
+        standing: None,
+        bot: false,
+        at: None,
+        notification: false,
     }
 }
 

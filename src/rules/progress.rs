@@ -168,7 +168,7 @@ fn report(
     (previous, decision): (Option<Verdict>, &mut Decision),
 ) {
     let stage = match run.state {
-        RunState::Ordered => return,
+        RunState::Held | RunState::Ordered => return,
         RunState::Queued => Stage::Queued,
         RunState::Running => Stage::Running,
         RunState::Done(verdict) => Stage::Done(verdict),
@@ -205,6 +205,7 @@ fn report(
             text: if to.form == Form::Comment { text::signed(&words, &marker) } else { words },
             url: run.ticket.url.clone(),
             marker,
+            board: None,
             flag: flag(&run.subject, &run.rule),
         }),
     });

@@ -75,13 +75,7 @@ fn is_change(proposal: &PullRequestEvent, state: &SubjectState) -> Result<(), St
         _ if head.as_ref().is_some_and(|head| state.past_heads.contains(head)) && !is_newer => {
             Err("it is about an older head".to_owned())
         }
-        EventKind::PullRequestOpened
-        | EventKind::PullRequestUpdated
-        | EventKind::PullRequestReopened
-        | EventKind::CommentAdded
-        | EventKind::BuildQueued
-        | EventKind::BuildStarted
-        | EventKind::BuildFinished => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -150,10 +144,10 @@ impl Case<'_> {
             let what = "an open pull request that still has the head of the comment".to_owned();
             return Err(Outcome::Lacks { what });
         }
-        if !rule.trust.covers(proposal.standing) {
+        if !rule.trust.covers(proposal.standing()) {
             return Err(Outcome::Untrusted {
                 wanted: rule.trust.as_str().to_owned(),
-                found: proposal.standing.as_str().to_owned(),
+                found: proposal.standing().as_str().to_owned(),
             });
         }
         let head = proposal.head.sha.as_ref();

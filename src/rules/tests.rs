@@ -5,7 +5,7 @@ use super::decide::{Breadth, decide_among};
 use super::fixture::{RULES, World, kinds, proposal, rules};
 use crate::action::{Form, Stage, Task};
 use crate::decision::{Known, Outcome};
-use crate::event::proposal::{Comment, CommentEvent, Head, PullRequestEvent, Standing};
+use crate::event::proposal::{CommentEvent, Head, PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
 use crate::run::RunState;
 use crate::subject::Verdict;
@@ -87,7 +87,7 @@ fn reopening_what_has_a_verdict_builds_nothing() {
 
 #[test]
 fn a_stranger_starts_nothing_unless_the_rule_says_so() {
-    let stranger = |event| PullRequestEvent { standing: Standing::Stranger, ..event };
+    let stranger = |event| PullRequestEvent { standing: Some(Standing::Stranger), ..event };
     let opened = || stranger(proposal(EventKind::PullRequestOpened, 'a', 1));
     let refused = World::new(RULES).hears(opened());
     assert!(matches!(refused.considered[0].outcome, Outcome::Untrusted { .. }));
@@ -193,8 +193,7 @@ fn our_own_comment_is_not_an_event() {
     let text = "**tests** passed\n\n`pointsman:0123456789abcdef0123456789abcdef`\n".to_owned();
     let mut on = proposal(EventKind::PullRequestOpened, 'a', 1);
     on.event = EventKind::CommentAdded;
-    let comment =
-        Comment { id: "1".to_owned(), text, author: "bot".to_owned(), notification: false };
+    let comment = super::fixture::comment("1", &text, "bot");
     let event = Event::Comment(CommentEvent { on, comment });
     let decision = World::new(RULES).decides(&event);
     assert_eq!(decision.not_news.as_deref(), Some("this is our own comment"));
@@ -231,7 +230,7 @@ fn explaining_asks_the_rules_that_the_index_leaves_out() {
 fn a_forge_that_is_not_ours_is_not_believed() {
     let elsewhere = PullRequestEvent {
         instance: "evil.example".to_owned(),
-        standing: Standing::Maintainer,
+        standing: Some(Standing::Maintainer),
         ..proposal(EventKind::PullRequestOpened, 'a', 1)
     };
     // Not even by a rule that reports nowhere.
@@ -248,7 +247,7 @@ fn a_comment_on_an_old_head_or_a_closed_proposal_builds_nothing() {
         let on = proposal(EventKind::CommentAdded, head, at);
         let text = "build it".to_owned();
         let (id, author) = (at.to_string(), "ada".to_owned());
-        let comment = Comment { id, text, author, notification: false };
+        let comment = super::fixture::comment(&id, &text, &author);
         Event::Comment(CommentEvent { on, comment })
     };
     let mut world = World::new(&rules);

@@ -109,6 +109,7 @@ impl Told<'_> {
 
     fn state(&self) -> &'static str {
         match self.stage {
+            Stage::Held => "waiting for approval",
             Stage::Queued => "waiting in the queue",
             Stage::Running => "running",
             Stage::Done(Verdict::Success) => "passed",
@@ -124,7 +125,7 @@ impl Told<'_> {
         let run = self.run;
         let verdict = match self.stage {
             Stage::Done(verdict) => Some(verdict),
-            Stage::Queued | Stage::Running => None,
+            Stage::Held | Stage::Queued | Stage::Running => None,
         };
         serde_json::json!({
             "rule": run.rule,

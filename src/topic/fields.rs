@@ -1,6 +1,6 @@
 //! The fields that a topic file reads, per kind of event: the serde fields of the event's struct.
 
-use crate::event::EventKind;
+use crate::event::{EventKind, Family};
 
 /// A field of an event.
 #[derive(Clone, Copy, Debug)]
@@ -13,15 +13,20 @@ pub(super) struct FieldOf {
 
 /// The fields of events of this kind; those of a comment stand beside those of its proposal.
 pub(super) fn of(kind: EventKind) -> Vec<FieldOf> {
-    match kind {
-        EventKind::PullRequestOpened
-        | EventKind::PullRequestUpdated
-        | EventKind::PullRequestReopened
-        | EventKind::PullRequestClosed => PULL_REQUEST.to_vec(),
-        EventKind::CommentAdded => [PULL_REQUEST, COMMENT].concat(),
-        EventKind::BuildQueued | EventKind::BuildStarted | EventKind::BuildFinished => {
-            BUILD.to_vec()
+    match kind.family() {
+        Family::PullRequest => PULL_REQUEST.to_vec(),
+        Family::Comment => {
+            // A message about a comment may tell little of its proposal.
+            let mut fields = [PULL_REQUEST, COMMENT].concat();
+            for field in fields.iter_mut().filter(|field| field.name == "target") {
+                field.is_required = false;
+            }
+            fields
         }
+        // Found in comments, never read.
+        Family::Command => Vec::new(),
+        Family::Push => PUSH.to_vec(),
+        Family::Build => BUILD.to_vec(),
     }
 }
 
@@ -41,6 +46,7 @@ const PULL_REQUEST: &[FieldOf] = &[
     required("title"),
     required("target"),
     required("author"),
+    optional("author_id"),
     optional("standing"),
     optional("agent"),
     optional("head.sha"),
@@ -55,8 +61,27 @@ const PULL_REQUEST: &[FieldOf] = &[
 const COMMENT: &[FieldOf] = &[
     required("comment.id"),
     required("comment.text"),
+    optional("comment.before"),
     required("comment.author"),
+    optional("comment.author_id"),
+    optional("comment.standing"),
+    optional("comment.bot"),
+    optional("comment.at"),
     optional("comment.notification"),
+];
+
+const PUSH: &[FieldOf] = &[
+    required("instance"),
+    required("project"),
+    required("url"),
+    required("target"),
+    required("author"),
+    required("head.sha"),
+    optional("head.url"),
+    optional("head.branch"),
+    optional("base.sha"),
+    optional("push.forced"),
+    optional("at"),
 ];
 
 const BUILD: &[FieldOf] = &[

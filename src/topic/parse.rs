@@ -10,7 +10,7 @@ use super::folder::Files;
 use super::pattern::Pattern;
 use super::shared::{Shared, is_shared, paths, readings};
 use super::{Example, Expect, Field, Topic, TopicFault, fields, hint};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Family};
 use crate::message::Message;
 
 const KEYS: [&str; 8] = ["about", "bind", "event", "when", "read", "also", "redact", "example"];
@@ -78,8 +78,11 @@ fn bind(table: &dyn TableLike, faults: &mut Faults) -> Option<Pattern> {
 fn event(table: &dyn TableLike, faults: &mut Faults) -> Option<EventKind> {
     let text = faults.text(table, "", "event")?;
     let kind = EventKind::parse(text);
+    // Commands are found in comments, and not read.
+    let kind = kind.filter(|kind| kind.family() != Family::Command);
     if kind.is_none() {
-        let known = EventKind::ALL.map(EventKind::as_str);
+        let readable = EventKind::ALL.into_iter().filter(|kind| kind.family() != Family::Command);
+        let known: Vec<_> = readable.map(EventKind::as_str).collect();
         let message = format!("there is no event `{text}`{}", hint(text, &known));
         faults.add("event", message, table.get("event").and_then(Item::span));
     }

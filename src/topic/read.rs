@@ -12,7 +12,7 @@ use super::pattern::Pattern;
 use super::{Field, Topic, fields};
 use crate::envelope::Envelope;
 use crate::event::proposal::CommentEvent;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, Family};
 use crate::expression::{self, Expression, ExpressionError};
 
 /// How many routing keys are remembered; beyond, the memory starts anew.
@@ -276,22 +276,23 @@ fn insert(values: &mut Map<String, Value>, name: &str, value: Value) {
 
 /// Makes the typed event of what was read.
 fn assemble(topic: &Topic, mut values: Map<String, Value>) -> Result<Event, ReadError> {
-    match topic.event {
-        EventKind::PullRequestOpened
-        | EventKind::PullRequestUpdated
-        | EventKind::PullRequestReopened
-        | EventKind::PullRequestClosed => {
-            typed(topic, "", &Value::Object(values)).map(Event::PullRequest)
-        }
-        EventKind::CommentAdded => {
+    match topic.event.family() {
+        Family::PullRequest => typed(topic, "", &Value::Object(values)).map(Event::PullRequest),
+        Family::Comment => {
             let comment = values.remove("comment").unwrap_or_default();
             let on = typed(topic, "", &Value::Object(values))?;
             let comment = typed(topic, "comment.", &comment)?;
             Ok(Event::Comment(CommentEvent { on, comment }))
         }
-        EventKind::BuildQueued | EventKind::BuildStarted | EventKind::BuildFinished => {
-            typed(topic, "", &Value::Object(values)).map(Event::Build)
-        }
+        Family::Push => typed(topic, "", &Value::Object(values)).map(Event::Push),
+        Family::Build => typed(topic, "", &Value::Object(values)).map(Event::Build),
+        Family::Command => Err(ReadError {
+            topic: topic.name.clone(),
+            file: topic.file.clone(),
+            field: "event".to_owned(),
+            expression: String::new(),
+            message: "a command is found in a comment, and not read from a message".to_owned(),
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::inquire::inquire;
 use super::{Site, Worker};
 use crate::action::{Lookup, Order, Task};
 use crate::event::build::BuildEvent;
@@ -20,7 +21,7 @@ const FOREIGN_ROUNDS_MAX: u32 = 8;
 const RUN_AGE_MAX: Duration = Duration::from_hours(24 * 7);
 
 /// How a try ended: with a settlement, or with a failure and the events of giving up.
-type Ending = Result<Settlement, (Failure, Vec<Event>)>;
+pub(super) type Ending = Result<Settlement, (Failure, Vec<Event>)>;
 
 impl Worker {
     /// Performs `claimed` at `site`, and says what is to be written down about it.
@@ -39,6 +40,10 @@ impl Worker {
             Task::Report(report) => match &site.reporter {
                 Some(reporter) => told(reporter.tell(report, attempt).await),
                 None => told(Err(no_such_role(connection, "tell people anything"))),
+            },
+            Task::Inquire(inquiry) => match &site.forge {
+                Some(forge) => inquire(forge.as_ref(), inquiry, self.ledger.clock().now()).await,
+                None => Err((no_such_role(connection, "be asked about people"), Vec::new())),
             },
             Task::Notify(notice) => match &site.reporter {
                 Some(reporter) => told(reporter.notify(notice, attempt).await),

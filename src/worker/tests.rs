@@ -103,6 +103,7 @@ impl World {
             poll: minute,
             executor: None,
             reporter: None,
+            forge: None,
         };
         let executor: Arc<dyn Executor> = Arc::<Script>::clone(&builds);
         let reporter: Arc<dyn Reporter> = Arc::<Script>::clone(&forge);
