@@ -86,6 +86,11 @@ impl Grammar {
         &self.prefix
     }
 
+    /// How many commands somebody may give about one subject within an hour.
+    pub fn per_hour(&self) -> u32 {
+        30
+    }
+
     /// The commands in a comment, in their order.
     pub fn parse(&self, text: &str) -> Vec<Command> {
         text.lines()

@@ -24,6 +24,7 @@ pub mod known;
 pub mod prune;
 pub mod queue;
 pub mod tally;
+mod people;
 mod record;
 mod schema;
 pub mod view;

@@ -8,10 +8,11 @@ use toml_edit::{Document, Item, Table};
 use super::fault::{Inspection, RuleFault, nearest};
 use super::index::Place;
 use super::spec::{BuildSpec, NotifySpec, OneOrMany, ReportSpec, RuleSpec};
+use super::texts::Texts;
 use super::{Build, NoticeRule, ReportRule, Rule, RuleSource, Target};
 use crate::action::Form;
 use crate::directory::Directory;
-use crate::event::EventKind;
+use crate::event::{EventKind, Family};
 use crate::expression::{Expression, ExpressionError, Text};
 use crate::subject::ConnectionName;
 
@@ -40,13 +41,14 @@ pub(super) const REPORT_NAMES: &[&str] = &[
 pub(super) fn files(
     sources: &[RuleSource],
     directory: &Directory,
-) -> Result<Vec<Rule>, Vec<RuleFault>> {
+) -> Result<(Vec<Rule>, Texts), Vec<RuleFault>> {
+    let mut texts = Texts::shipped().map_err(|error| vec![RuleFault::shipped(&error)])?;
     let mut rules: Vec<Rule> = Vec::new();
     let mut faults = Vec::new();
     let mut seen = HashMap::<String, String>::new();
     for source in sources {
         let mut inspection = Inspection::new(&source.name, &source.text);
-        for (rule, span) in file(&mut inspection, directory) {
+        for (rule, span) in file(&mut inspection, directory, &mut texts) {
             if let Some(other) = seen.insert(rule.name.clone(), rule.at.clone()) {
                 let message = format!("there is another rule `{}`, at {other}", rule.name);
                 inspection.fault(span, message, None);
@@ -55,12 +57,16 @@ pub(super) fn files(
         }
         faults.append(&mut inspection.faults);
     }
-    if faults.is_empty() { Ok(rules) } else { Err(faults) }
+    if faults.is_empty() { Ok((rules, texts)) } else { Err(faults) }
 }
 
 type Span = Option<Range<usize>>;
 
-fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> Vec<(Rule, Span)> {
+fn file(
+    inspection: &mut Inspection<'_>,
+    directory: &Directory,
+    texts: &mut Texts,
+) -> Vec<(Rule, Span)> {
     let document = match Document::parse(inspection.text) {
         Ok(document) => document,
         Err(error) => {
@@ -69,9 +75,15 @@ fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> Vec<(Rule, Sp
         }
     };
     for (name, item) in document.as_table() {
-        if name != "rule" {
+        if name == "texts" {
+            texts.take(inspection, item);
+        } else if name != "rule" {
             let span = document.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
-            inspection.fault(span, format!("unknown key `{name}`"), nearest(name, ["rule"]));
+            inspection.fault(
+                span,
+                format!("unknown key `{name}`"),
+                nearest(name, ["rule", "texts"]),
+            );
         }
     }
     let Some(list) = document.get("rule") else {
@@ -108,7 +120,7 @@ fn one(
     let rule = Rule {
         name: spec.name.clone(),
         at,
-        on: spec.on.as_slice().to_vec(),
+        on: heeds(&spec),
         places: reader.places(),
         conditions: reader.conditions(),
         trust: spec.trust,
@@ -119,6 +131,19 @@ fn one(
         mode: spec.mode,
     };
     (inspection.faults.len() == faults_before).then_some((rule, span))
+}
+
+/// The kinds of events that a rule is asked about: a rule that builds proposals heeds commands.
+fn heeds(spec: &RuleSpec) -> Vec<EventKind> {
+    let mut kinds = spec.on.as_slice().to_vec();
+    let builds_proposals = kinds.iter().any(|kind| kind.family() == Family::PullRequest);
+    let is_by_command = kinds.iter().any(|kind| kind.family() == Family::Command);
+    if spec.build.is_some() && (builds_proposals || is_by_command) {
+        kinds.extend([EventKind::CommandTest, EventKind::CommandRetest, EventKind::CommandOk]);
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }
 
 /// Turns serde's words for an unknown key or value into ours, with a proposal.

@@ -17,6 +17,9 @@ pub struct RuleFile {
     /// The rules, in the order in which they are asked.
     #[serde(default)]
     pub rule: Vec<RuleSpec>,
+    /// Sentences of your own instead of those in `config/texts.toml`, by name.
+    #[serde(default)]
+    pub texts: BTreeMap<String, String>,
 }
 
 /// Which events, under which conditions, cause what.
