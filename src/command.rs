@@ -100,7 +100,8 @@ impl Grammar {
                 let verb = Verb::ALL.into_iter().find(|verb| verb.as_str() == word);
                 let verb = verb.unwrap_or(Verb::Unknown);
                 let mut names: Vec<String> = words.map(str::to_owned).collect();
-                let sha = if verb == Verb::Ok { names.pop() } else { None };
+                let is_sha = |name: &mut String| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let sha = if verb == Verb::Ok { names.pop_if(is_sha) } else { None };
                 Some(Command { verb, names, sha, text: line.to_owned() })
             })
             .take(Command::PER_COMMENT_MAX)

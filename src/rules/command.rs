@@ -265,7 +265,7 @@ impl Case<'_> {
             let nearest = super::fault::nearest(&named.0, known.iter().copied());
             let values = json!({
                 "name": text::shown(&named.0),
-                "nearest": nearest.as_deref().map(text::shown),
+                "nearest": nearest,
                 "known": known.iter().map(|name| text::shown(name)).collect::<Vec<_>>(),
             });
             replies.say(self.voice.say("answer-unknown-rule", &values));
