@@ -30,7 +30,7 @@ pub struct Known {
     pub siblings: Vec<Run>,
     /// About a comment: the commands that it was last known to have, if it is known.
     pub commands: Option<Vec<Command>>,
-    /// About a command: how many its giver has given about this subject within the last hour.
+    /// About a comment or a command: how many its giver has given about this subject within the last hour.
     pub given: u32,
     /// About a question why: what happened about the subject, newest first.
     pub history: Vec<Past>,

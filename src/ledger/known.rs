@@ -21,10 +21,11 @@ pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, L
         Event::PullRequest(proposal) => about_subject(connection, &subject, &proposal.head)?,
         Event::Comment(said) => Known {
             commands: commands_of(connection, said)?,
+            given: people::given(connection, (&subject, &said.comment), now)?,
             ..about_subject(connection, &subject, &said.on.head)?
         },
         Event::Command(said) => Known {
-            given: people::given(connection, said, now)?,
+            given: people::given(connection, (&subject, &said.comment), now)?,
             history: people::history(connection, said)?,
             ..about_subject(connection, &subject, &said.on.head)?
         },

@@ -7,7 +7,7 @@ use crate::command::Verb;
 use crate::decision::{Decision, Past};
 use crate::event::EventKind;
 use crate::event::command::CommandEvent;
-use crate::event::proposal::CommentEvent;
+use crate::event::proposal::{Comment, CommentEvent};
 
 /// How many of a subject's events are looked at.
 const LOOKED_AT_MAX: u32 = 300;
@@ -21,10 +21,10 @@ pub(super) fn comment_id(said: &CommentEvent) -> String {
     format!("{} {}", said.on.subject().key(), said.comment.id)
 }
 
-/// How many commands the giver has given about the same subject within the last hour.
+/// How many commands the writer of `comment` has given about `subject` within the last hour.
 pub(super) fn given(
     connection: &Connection,
-    said: &CommandEvent,
+    (subject, comment): (&str, &Comment),
     now: i64,
 ) -> Result<u32, LedgerError> {
     let mut select = connection.prepare_cached(
@@ -33,9 +33,7 @@ pub(super) fn given(
          AND coalesce(body ->> '$.command.comment.author_id', body ->> '$.command.comment.author') \
          = ?4",
     )?;
-    let comment = &said.comment;
     let giver = comment.author_id.as_ref().unwrap_or(&comment.author);
-    let subject = said.on.subject().key();
     let since = now.saturating_sub(HOUR);
     Ok(select.query_row(params![subject, LOOKED_AT_MAX, since, giver], |row| row.get(0))?)
 }

@@ -21,21 +21,7 @@ pub(super) fn take_note(rules: &RuleSet, said: &CommandEvent, known: &Known) -> 
     if known.is_repeat {
         return Err("this was told before".to_owned());
     }
-    let comment = &said.comment;
-    let people = trust::people(&rules.directory, &said.on.instance);
-    let is_listed =
-        people.zip(comment.author_id.as_ref()).is_some_and(|(people, id)| people.bots.contains(id));
-    if comment.bot && !is_listed {
-        return Err("it is the comment of a program".to_owned());
-    }
-    if trust::is_blocked(&rules.directory, said) {
-        return Err("its giver is blocked".to_owned());
-    }
-    let limit = rules.directory.commands.per_hour();
-    if known.given > limit {
-        return Err(format!("its giver gave more than {limit} commands within an hour"));
-    }
-    Ok(())
+    trust::is_heeded(rules, (&said.on.instance, &said.comment), known.given)
 }
 
 /// Does what a command asks for, and answers it.

@@ -1,7 +1,7 @@
 //! What an event about a proposal changes: what is known of it, and its runs.
 
 use super::case::lane;
-use super::{RuleSet, text};
+use super::{RuleSet, text, trust};
 use crate::action::{Action, Inquiry, Lookup, Task};
 use crate::command::Command;
 use crate::decision::{Decision, Known, SubjectState};
@@ -83,6 +83,10 @@ pub(super) fn take_note_of_comment(
     let Some(forge) = forge.filter(|_| !new.is_empty() && !comment.notification) else {
         return Ok(());
     };
+    if let Err(reason) = trust::is_heeded(rules, (&said.on.instance, comment), known.given) {
+        decision.remarks.push(format!("its commands are not heeded: {reason}"));
+        return Ok(());
+    }
     decision.remarks.push(format!("{forge} is asked who gives {} commands", new.len()));
     decision.actions.push(Action {
         key: format!("inquire/{}", crate::event::Event::Comment(said.clone()).identity()),

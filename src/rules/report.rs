@@ -8,7 +8,7 @@ use super::{RuleSet, text};
 use crate::action::{Action, Board, Form, Report, Stage, Task};
 use crate::decision::{Answer, Known};
 use crate::run::{ReportTo, Run, When};
-use crate::subject::{ConnectionName, Subject, Verdict};
+use crate::subject::{ConnectionName, Subject, SubjectKind, Verdict};
 
 /// Everything that is needed to tell people about a run.
 #[derive(Clone, Copy)]
@@ -33,8 +33,10 @@ impl Scene<'_> {
         let mut actions = Vec::new();
         for (number, to) in run.reports.iter().enumerate() {
             // The flag stands for the newest attempt; what became of an older one is in the ledger.
+            let has_place =
+                to.form != Form::Comment || run.subject.kind == SubjectKind::PullRequest;
             let is_past = self.is_outdated && (to.form == Form::Flag || self.is_board(to));
-            if is_past || !self.is_wanted(run, to, (stage, previous)) {
+            if is_past || !has_place || !self.is_wanted(run, to, (stage, previous)) {
                 continue;
             }
             actions.push(self.report(run, (number, to), (stage, previous)));

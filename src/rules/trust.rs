@@ -1,11 +1,11 @@
 //! Whom to believe: what somebody counts as, and whose changes a rule builds.
 
-use super::Rule;
 use super::case::Case;
+use super::{Rule, RuleSet};
 use crate::directory::{Directory, People};
 use crate::event::Event;
 use crate::event::command::CommandEvent;
-use crate::event::proposal::{PullRequestEvent, Standing};
+use crate::event::proposal::{Comment, PullRequestEvent, Standing};
 
 /// Whether a rule may build a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +48,25 @@ pub(super) fn giver(directory: &Directory, event: &CommandEvent) -> Standing {
     standing(people, event.comment.author_id.as_deref(), event.standing)
 }
 
-/// Whether the operator has blocked the giver.
-pub(super) fn is_blocked(directory: &Directory, event: &CommandEvent) -> bool {
-    let id = event.comment.author_id.as_deref();
-    let people = people(directory, &event.on.instance);
-    people.zip(id).is_some_and(|(people, id)| people.blocked.contains(id))
+/// Whether commands in a comment are answered at all: `Err` says why not; `given` is how many its
+/// writer gave within the last hour.
+pub(super) fn is_heeded(
+    rules: &RuleSet,
+    (instance, comment): (&str, &Comment),
+    given: u32,
+) -> Result<(), String> {
+    let people = people(&rules.directory, instance).zip(comment.author_id.as_ref());
+    if people.is_some_and(|(people, id)| people.blocked.contains(id)) {
+        return Err("its giver is blocked".to_owned());
+    }
+    if comment.bot && !people.is_some_and(|(people, id)| people.bots.contains(id)) {
+        return Err("it is the comment of a program".to_owned());
+    }
+    let limit = rules.directory.commands.per_hour();
+    if given > limit {
+        return Err(format!("its giver gave more than {limit} commands within an hour"));
+    }
+    Ok(())
 }
 
 impl Case<'_> {
