@@ -66,3 +66,5 @@ pub fn relayed(
         body: format!(r#"{{"body":{raw},"headers":{headers},"agent":null}}"#).into_bytes(),
     })
 }
+
+pub mod signature;
