@@ -67,4 +67,5 @@ pub fn relayed(
     })
 }
 
+pub mod github;
 pub mod signature;
