@@ -67,5 +67,8 @@ pub fn relayed(
     })
 }
 
+pub mod forgejo;
 pub mod github;
+pub mod jenkins;
+pub mod pagure;
 pub mod signature;

@@ -290,7 +290,7 @@ impl Service {
             token: token.context("cannot read `web.token`")?,
             room: web::body::Room::new(settings.web.body_max.bytes()),
             hooks: Arc::new(registry::hooks(settings, clock)?),
-            wants: Arc::new(move |topic| reader.selection.wants(topic)),
+            weigh: Arc::new(move |connection, message| reader.weigh(connection, message)),
             quiet: Arc::default(),
             limits: limits(settings),
             ledger: self.ledger.clone(),
