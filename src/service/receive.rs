@@ -16,9 +16,11 @@ use crate::ledger::{Decide, Ledger};
 use crate::message::{Message, MessageId};
 use crate::remote::chain;
 use crate::source::{Batch, Delivered, Source, SourceError};
+use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self, MessageResult};
 use crate::topic::read::Selection;
 use crate::topic::redact::redacted;
+use crate::web::Worth;
 use crate::web::health::Health;
 use crate::worker::backoff::Backoff;
 
@@ -69,6 +71,22 @@ impl Reader {
         }
         let events = reading.events.into_iter().map(|event| self.resolve(event)).collect();
         Found::Events(events, redacted)
+    }
+
+    /// What a message is to us that `connection` posted.
+    ///
+    /// A connection speaks of itself only: what proves one forge proves nothing about another.
+    pub fn weigh(&self, connection: &ConnectionName, message: &Message) -> Worth {
+        let events = match self.read(message).1 {
+            Found::Events(events, _) => events,
+            Found::Ignored(..) => return Worth::Unwanted,
+            // Kept, so that somebody sees it.
+            Found::Dead(..) => return Worth::Wanted,
+        };
+        let own = self.directory.find(connection).map(|own| own.hosts.as_slice());
+        let is_foreign = |host: &String| !own.unwrap_or_default().contains(host);
+        let mut hosts = events.into_iter().filter_map(Event::into_instance);
+        hosts.find(is_foreign).map_or(Worth::Wanted, Worth::Foreign)
     }
 
     /// The body without its secrets, if it has any.
