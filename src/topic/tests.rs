@@ -109,6 +109,8 @@ fn bindings_that_another_covers_are_left_out() {
     assert_eq!(
         shipped().select(&kinds).bindings(),
         [
+            "#.gitlab.job",
+            "#.gitlab.pipeline",
             "#.jenkins.build.*",
             "#.jenkins.notification",
             "#.jenkins.run.finished",
