@@ -66,3 +66,6 @@ pub fn relayed(
         body: format!(r#"{{"body":{raw},"headers":{headers},"agent":null}}"#).into_bytes(),
     })
 }
+
+pub mod github;
+pub mod signature;

@@ -1,5 +1,7 @@
 //! What every reporter promises, asked of each by its own tests.
 
+mod board;
+
 use std::time::Duration;
 
 use crate::action::{Form, Notice, Report, Stage};
@@ -150,7 +152,8 @@ impl Bench<'_> {
 
     async fn hostile_text_is_words(&self) {
         let mut report = self.another("hostile");
-        report.text = format!("{}\n\n{}", neutral::line(HOSTILE), report.marker);
+        // The marker first: words beside a commit are cut after few characters.
+        report.text = format!("{}\n\n{}", report.marker, neutral::line(HOSTILE));
         self.tell(&report, Try::First).await.unwrap();
         let seen = self.texts(&report).remove(0);
         assert!(seen.contains("everyone"), "{seen}");
