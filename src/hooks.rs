@@ -68,4 +68,5 @@ pub fn relayed(
 }
 
 pub mod github;
+pub mod gitlab;
 pub mod signature;

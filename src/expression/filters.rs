@@ -67,9 +67,9 @@ fn epoch(value: &Value) -> Result<Option<String>, Error> {
 fn date(text: &str) -> Option<Timestamp> {
     let written = text.trim().strip_suffix(" UTC").map(|date| format!("{date}Z"));
     let written = written.unwrap_or_else(|| text.trim().to_owned());
-    let time = written.parse::<Timestamp>().or_else(|_not_rfc| {
-        Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", &written)
-    });
+    let time = written
+        .parse::<Timestamp>()
+        .or_else(|_not_rfc| Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", &written));
     Timestamp::from_second(time.ok()?.as_second()).ok()
 }
 
