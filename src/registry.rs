@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
+use crate::hooks::Hook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
 use crate::reporters::pagure::Pagure;
@@ -71,6 +72,15 @@ pub fn sites(
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
+}
+
+/// Those who may post to `/hooks/…`; secrets are read here.
+pub fn hooks(
+    _settings: &Settings,
+    _clock: &Clock,
+) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
+    let hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
+    Ok(hooks)
 }
 
 /// Asks every system whether it can be used as `rules` want to use it.

@@ -170,8 +170,7 @@ impl Service {
         service.spawn_sources(&prepared, plan);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
-            let about = (settings, prepared.rules.directory());
-            service.spawn_web((listener, buses.door, metrics), about)?;
+            service.spawn_web((listener, buses.door, metrics), &prepared, &clock)?;
         }
         Ok(service)
     }
@@ -281,17 +280,22 @@ impl Service {
     fn spawn_web(
         &mut self,
         (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
-        (settings, directory): (&Settings, &Directory),
+        prepared: &Prepared,
+        clock: &Clock,
     ) -> anyhow::Result<()> {
+        let (settings, reader) = (&prepared.settings, Arc::clone(&prepared.reader));
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
         let site = web::Site {
             bus,
             token: token.context("cannot read `web.token`")?,
-            body_max: settings.web.body_max.bytes(),
+            room: web::body::Room::new(settings.web.body_max.bytes()),
+            hooks: Arc::new(registry::hooks(settings, clock)?),
+            wants: Arc::new(move |topic| reader.selection.wants(topic)),
+            quiet: Arc::default(),
             limits: limits(settings),
             ledger: self.ledger.clone(),
             health: Arc::clone(&self.health),
-            connections: directory.iter().map(|(name, _)| name.clone()).collect(),
+            connections: prepared.rules.directory().iter().map(|(name, _)| name.clone()).collect(),
             metrics,
         };
         let stop = self.stop.clone();

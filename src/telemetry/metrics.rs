@@ -21,6 +21,9 @@ use crate::subject::ConnectionName;
 pub const MESSAGES: &str = "pointsman_messages_total";
 /// Events by `kind`.
 pub const EVENTS: &str = "pointsman_events_total";
+/// What was posted to `/hooks/…`, by `connection` and `result`: `accepted`, `repeat`, `ignored`,
+/// `ping`, `unsigned`, `forged`, `malformed`, `too_large`, `slow`, `full`.
+pub const WEBHOOKS: &str = "pointsman_webhooks_total";
 /// Rules considered, by `rule` and `outcome`.
 pub const RULES: &str = "pointsman_rules_total";
 /// Tries of actions, by `kind`, `connection` and `outcome`: `done`, `retried`, `buried`,
@@ -95,6 +98,7 @@ fn recorder() -> Result<PrometheusRecorder, BuildError> {
 fn describe() {
     describe_counter!(MESSAGES, "Messages by what became of them.");
     describe_counter!(EVENTS, "Events by kind.");
+    describe_counter!(WEBHOOKS, "Webhooks by what became of them.");
     describe_counter!(RULES, "Rules considered, by what came of it.");
     describe_counter!(ACTIONS, "Tries of actions, by what came of them.");
     describe_histogram!(ACTION_SECONDS, Unit::Seconds, "How long one try took.");
@@ -149,6 +153,62 @@ impl MessageResult {
     }
 }
 
+/// What became of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookResult {
+    /// It is durable.
+    Accepted,
+    /// It had been stored before.
+    Repeat,
+    /// No rule can want its topic, so it was not stored.
+    Ignored,
+    /// The sender tried whether we are there.
+    Ping,
+    /// It has no signature.
+    Unsigned,
+    /// Its signature is wrong.
+    Forged,
+    /// It is nothing that can be read.
+    Malformed,
+    /// It is larger than anything that is read.
+    TooLarge,
+    /// It took too long to come.
+    Slow,
+    /// There is no room for it now.
+    Full,
+}
+
+impl WebhookResult {
+    const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::Repeat,
+        Self::Ignored,
+        Self::Ping,
+        Self::Unsigned,
+        Self::Forged,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Slow,
+        Self::Full,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Repeat => "repeat",
+            Self::Ignored => "ignored",
+            Self::Ping => "ping",
+            Self::Unsigned => "unsigned",
+            Self::Forged => "forged",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Slow => "slow",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// What came of one try of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionOutcome {
@@ -176,6 +236,19 @@ impl ActionOutcome {
 /// Counts messages.
 pub fn count_messages(result: MessageResult, count: u64) {
     counter!(MESSAGES, "result" => result.as_str()).increment(count);
+}
+
+/// Makes known that `connection` can post to us, so that its first post is an increase.
+pub fn begin_webhooks(connection: &ConnectionName) {
+    for result in WebhookResult::ALL {
+        count_webhooks(connection, result, 0);
+    }
+}
+
+/// Counts what a connection posted; the connection is one that is configured.
+pub fn count_webhooks(connection: &ConnectionName, result: WebhookResult, count: u64) {
+    let connection = connection.as_str().to_owned();
+    counter!(WEBHOOKS, "connection" => connection, "result" => result.as_str()).increment(count);
 }
 
 /// Counts an event.

@@ -203,7 +203,7 @@ async fn what_is_no_message_is_refused_with_the_reason() {
     "{\"topic\": \"\", \"body\": {}}": (400, "{\"error\":\"`topic` has 1 to 255 bytes\"}")
     "{\"topic\": 7, \"body\": 1}": (400, "{\"error\":\"the body is no record: invalid type: integer `7`, expected a string at line 1 column 11\"}")
     long topic: (400, "{\"error\":\"`topic` has 1 to 255 bytes\"}")
-    large: (413, "{\"error\":\"the body is larger than 10000 bytes, or broke off\"}")
+    large: (413, "{\"error\":\"the body is larger than 10000 bytes\"}")
     "#);
     world.end().await;
 }
