@@ -19,6 +19,7 @@ pub trait Reporter: Send + Sync {
 
 mod board;
 pub mod bus;
+pub mod github;
 pub mod pagure;
 
 #[cfg(test)]
