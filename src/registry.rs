@@ -12,9 +12,11 @@ use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
 use crate::hooks::Hook;
 use crate::hooks::github::GithubHook;
+use crate::hooks::gitlab::GitLabHook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
 use crate::reporters::github::{Github, GithubSettings};
+use crate::reporters::gitlab::{GitLab, GitLabSettings};
 use crate::reporters::pagure::Pagure;
 use crate::rules::RuleSet;
 use crate::settings::Settings;
@@ -35,6 +37,17 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
             ..Connection::default()
         };
         directory.insert(connection_name("github", Some(name))?, connection);
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let connection = Connection {
+            hosts: vec![host(&gitlab.url)],
+            forms: GitLab::FORMS,
+            is_forge: true,
+            edits: true,
+            people: gitlab.people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name("gitlab", Some(name))?, connection);
     }
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
@@ -71,6 +84,13 @@ pub fn sites(
         let site = Site { forge: Some(github), ..site };
         sites.insert(connection_name("github", Some(name))?, site);
     }
+    for (name, settings) in &settings.gitlab {
+        let gitlab = Arc::new(gitlab_at(name, settings, clock)?);
+        let reporter: Arc<dyn Reporter> = gitlab.clone();
+        let site = reporting(host(&settings.url), settings.concurrency, reporter);
+        let site = Site { forge: Some(gitlab), ..site };
+        sites.insert(connection_name("gitlab", Some(name))?, site);
+    }
     for (name, jenkins) in &settings.jenkins {
         let executor: Arc<dyn Executor> = Arc::new(jenkins_at(settings, name, clock)?);
         let poll = Backoff { min: jenkins.poll_min, max: jenkins.poll_max };
@@ -97,7 +117,7 @@ pub fn sites(
 /// Those who may post to `/hooks/…`; secrets are read here.
 pub fn hooks(
     settings: &Settings,
-    _clock: &Clock,
+    clock: &Clock,
 ) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
     let mut hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
     for (name, github) in &settings.github {
@@ -105,6 +125,14 @@ pub fn hooks(
         if !secrets.is_empty() {
             let connection = connection_name("github", Some(name))?;
             let hook = GithubHook::new(connection.clone(), secrets);
+            hooks.insert(connection, Arc::new(hook));
+        }
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let (tokens, keys) = GitLab::webhook_secrets(name, gitlab)?;
+        if !(tokens.is_empty() && keys.is_empty()) {
+            let connection = connection_name("gitlab", Some(name))?;
+            let hook = GitLabHook::new(connection.clone(), (tokens, &keys), clock.clone())?;
             hooks.insert(connection, Arc::new(hook));
         }
     }
@@ -132,6 +160,13 @@ pub async fn probe(
             found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
         findings.push((connection, found));
     }
+    for (name, gitlab) in &settings.gitlab {
+        let connection = connection_name("gitlab", Some(name))?;
+        let found = gitlab_at(name, gitlab, clock)?.probe(&projects).await;
+        let found =
+            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
+        findings.push((connection, found));
+    }
     for (name, pagure) in &settings.pagure {
         let connection = connection_name("pagure", Some(name))?;
         let found = Pagure::new(name, pagure, clock.clone())?.probe(&projects).await;
@@ -144,6 +179,10 @@ pub async fn probe(
 
 fn github_at(name: &str, settings: &GithubSettings, clock: &Clock) -> anyhow::Result<Github> {
     Github::new(name, host(&settings.url), settings, clock.clone())
+}
+
+fn gitlab_at(name: &str, settings: &GitLabSettings, clock: &Clock) -> anyhow::Result<GitLab> {
+    GitLab::new(name, host(&settings.url), settings, clock.clone())
 }
 
 fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {

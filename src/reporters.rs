@@ -20,6 +20,7 @@ pub trait Reporter: Send + Sync {
 mod board;
 pub mod bus;
 pub mod github;
+pub mod gitlab;
 pub mod pagure;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::executors::jenkins::JenkinsSettings;
 use crate::reporters::github::{Checks, GithubSettings};
+use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::pagure::PagureSettings;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::{self, LogSettings};
@@ -263,6 +264,23 @@ impl Section for GithubSettings {
     }
 }
 
+impl Section for GitLabSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.address("url", &self.url);
+        let prefix = &self.context_prefix;
+        complaints.when(
+            prefix.chars().count() > Self::CONTEXT_PREFIX_MAX_CHARS
+                || prefix.contains(char::is_control),
+            &["context_prefix"],
+            "has to be short, and without control characters",
+        );
+        complaints.at_least_one("concurrency", &self.concurrency);
+        complaints.some_time("timeout", self.timeout);
+        complaints.0
+    }
+}
+
 impl Section for JenkinsSettings {
     fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Complaints::default();
@@ -312,6 +330,16 @@ impl Section for PagureSettings {
 }
 
 impl Connection for GithubSettings {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn aliases(&self) -> &[String] {
+        &[]
+    }
+}
+
+impl Connection for GitLabSettings {
     fn url(&self) -> &Url {
         &self.url
     }
