@@ -71,4 +71,5 @@ pub mod forgejo;
 pub mod github;
 pub mod jenkins;
 pub mod pagure;
+pub mod gitlab;
 pub mod signature;

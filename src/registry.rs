@@ -11,8 +11,12 @@ use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
 use crate::hooks::Hook;
+use crate::hooks::github::GithubHook;
+use crate::hooks::gitlab::GitLabHook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
+use crate::reporters::github::{Github, GithubSettings};
+use crate::reporters::gitlab::{GitLab, GitLabSettings};
 use crate::reporters::pagure::Pagure;
 use crate::rules::RuleSet;
 use crate::settings::Settings;
@@ -23,6 +27,28 @@ use crate::worker::backoff::Backoff;
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let mut directory = Directory::default();
+    for (name, github) in &settings.github {
+        let connection = Connection {
+            hosts: vec![host(&github.url)],
+            forms: Github::FORMS,
+            is_forge: true,
+            edits: true,
+            people: github.people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name("github", Some(name))?, connection);
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let connection = Connection {
+            hosts: vec![host(&gitlab.url)],
+            forms: GitLab::FORMS,
+            is_forge: true,
+            edits: true,
+            people: gitlab.people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name("gitlab", Some(name))?, connection);
+    }
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
         hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));
@@ -51,6 +77,20 @@ pub fn sites(
     clock: &Clock,
 ) -> anyhow::Result<BTreeMap<ConnectionName, Site>> {
     let mut sites = BTreeMap::new();
+    for (name, settings) in &settings.github {
+        let github = Arc::new(github_at(name, settings, clock)?);
+        let reporter: Arc<dyn Reporter> = github.clone();
+        let site = reporting(host(&settings.url), settings.concurrency, reporter);
+        let site = Site { forge: Some(github), ..site };
+        sites.insert(connection_name("github", Some(name))?, site);
+    }
+    for (name, settings) in &settings.gitlab {
+        let gitlab = Arc::new(gitlab_at(name, settings, clock)?);
+        let reporter: Arc<dyn Reporter> = gitlab.clone();
+        let site = reporting(host(&settings.url), settings.concurrency, reporter);
+        let site = Site { forge: Some(gitlab), ..site };
+        sites.insert(connection_name("gitlab", Some(name))?, site);
+    }
     for (name, jenkins) in &settings.jenkins {
         let executor: Arc<dyn Executor> = Arc::new(jenkins_at(settings, name, clock)?);
         let poll = Backoff { min: jenkins.poll_min, max: jenkins.poll_max };
@@ -76,10 +116,26 @@ pub fn sites(
 
 /// Those who may post to `/hooks/…`; secrets are read here.
 pub fn hooks(
-    _settings: &Settings,
-    _clock: &Clock,
+    settings: &Settings,
+    clock: &Clock,
 ) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
-    let hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
+    let mut hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
+    for (name, github) in &settings.github {
+        let secrets = Github::webhook_secrets(name, github)?;
+        if !secrets.is_empty() {
+            let connection = connection_name("github", Some(name))?;
+            let hook = GithubHook::new(connection.clone(), secrets);
+            hooks.insert(connection, Arc::new(hook));
+        }
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let (tokens, keys) = GitLab::webhook_secrets(name, gitlab)?;
+        if !(tokens.is_empty() && keys.is_empty()) {
+            let connection = connection_name("gitlab", Some(name))?;
+            let hook = GitLabHook::new(connection.clone(), (tokens, &keys), clock.clone())?;
+            hooks.insert(connection, Arc::new(hook));
+        }
+    }
     Ok(hooks)
 }
 
@@ -97,6 +153,20 @@ pub async fn probe(
         findings.push((connection, found));
     }
     let projects = rules.projects();
+    for (name, github) in &settings.github {
+        let connection = connection_name("github", Some(name))?;
+        let found = github_at(name, github, clock)?.probe(&projects).await;
+        let found =
+            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
+        findings.push((connection, found));
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let connection = connection_name("gitlab", Some(name))?;
+        let found = gitlab_at(name, gitlab, clock)?.probe(&projects).await;
+        let found =
+            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
+        findings.push((connection, found));
+    }
     for (name, pagure) in &settings.pagure {
         let connection = connection_name("pagure", Some(name))?;
         let found = Pagure::new(name, pagure, clock.clone())?.probe(&projects).await;
@@ -105,6 +175,14 @@ pub async fn probe(
         findings.push((connection, found));
     }
     Ok(findings)
+}
+
+fn github_at(name: &str, settings: &GithubSettings, clock: &Clock) -> anyhow::Result<Github> {
+    Github::new(name, host(&settings.url), settings, clock.clone())
+}
+
+fn gitlab_at(name: &str, settings: &GitLabSettings, clock: &Clock) -> anyhow::Result<GitLab> {
+    GitLab::new(name, host(&settings.url), settings, clock.clone())
 }
 
 fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {

@@ -20,6 +20,8 @@ pub trait Reporter: Send + Sync {
 mod board;
 pub mod bus;
 pub mod forgejo;
+pub mod github;
+pub mod gitlab;
 pub mod pagure;
 
 #[cfg(test)]

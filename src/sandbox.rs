@@ -2,6 +2,7 @@
 //! the same.
 
 pub mod forgejo;
+pub mod gitlab;
 pub mod jenkins;
 pub mod pagure;
 

@@ -19,6 +19,8 @@ use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::github::GithubSettings;
+use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::pagure::PagureSettings;
 use crate::secret::SecretRef;
 use crate::source::amqp::AmqpSettings;
@@ -56,6 +58,10 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
     pub amqp: Option<AmqpSettings>,
+    /// GitHubs, by name.
+    pub github: BTreeMap<String, GithubSettings>,
+    /// GitLabs, by name.
+    pub gitlab: BTreeMap<String, GitLabSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
     /// Pagures, by name.
@@ -159,8 +165,12 @@ impl Settings {
         let rules = reader.section("rules");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
+        let github = reader.connections("github");
+        let gitlab = reader.connections("gitlab");
         let jenkins = reader.connections("jenkins");
         let pagure = reader.connections("pagure");
+        reader.refuse_shared_hosts("github", &github);
+        reader.refuse_shared_hosts("gitlab", &gitlab);
         reader.refuse_shared_hosts("jenkins", &jenkins);
         reader.refuse_shared_hosts("pagure", &pagure);
         reader.refuse_misspelt_variables();
@@ -180,7 +190,20 @@ impl Settings {
         else {
             return Err(faults);
         };
-        Ok(Self { service, ledger, web, log, topics, rules, worker, amqp, jenkins, pagure })
+        Ok(Self {
+            service,
+            ledger,
+            web,
+            log,
+            topics,
+            rules,
+            worker,
+            amqp,
+            github,
+            gitlab,
+            jenkins,
+            pagure,
+        })
     }
 
     /// The JSON Schema of a settings file, for editors.

@@ -99,7 +99,11 @@ pub(super) async fn run(
 /// Looks at everything that is on this machine.
 fn offline(settings: &Settings, findings: &mut Findings) {
     let amqp = usize::from(settings.amqp.is_some());
-    findings.connections = settings.jenkins.len() + settings.pagure.len() + amqp;
+    findings.connections = settings.github.len()
+        + settings.gitlab.len()
+        + settings.jenkins.len()
+        + settings.pagure.len()
+        + amqp;
     for (key, secret) in secrets(settings) {
         if let Err(error) = secret.read() {
             findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
@@ -141,6 +145,22 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     add("web.token".to_owned(), settings.web.token.as_ref());
     let amqp = settings.amqp.as_ref();
     add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
+    for (name, github) in &settings.github {
+        add(format!("github.{name}.token"), github.token.as_ref());
+        add(format!("github.{name}.private_key"), github.private_key.as_ref());
+        for secret in &github.webhook_secrets {
+            add(format!("github.{name}.webhook_secrets"), Some(secret));
+        }
+    }
+    for (name, gitlab) in &settings.gitlab {
+        add(format!("gitlab.{name}.token"), Some(&gitlab.token));
+        for token in &gitlab.webhook_tokens {
+            add(format!("gitlab.{name}.webhook_tokens"), Some(token));
+        }
+        for token in &gitlab.webhook_signing_tokens {
+            add(format!("gitlab.{name}.webhook_signing_tokens"), Some(token));
+        }
+    }
     for (name, jenkins) in &settings.jenkins {
         add(format!("jenkins.{name}.token"), jenkins.token.as_ref());
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
