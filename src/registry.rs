@@ -7,6 +7,7 @@ use anyhow::Context;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::command::Grammar;
 use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
@@ -22,6 +23,8 @@ use crate::worker::backoff::Backoff;
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let mut directory = Directory::default();
+    let commands = Grammar::new(&settings.commands).context("cannot spell commands")?;
+    directory.commands = Arc::new(commands);
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
         hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));

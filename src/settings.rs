@@ -18,6 +18,7 @@ use self::extract::Reader;
 use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
+use crate::command::CommandSettings;
 use crate::executors::jenkins::JenkinsSettings;
 use crate::reporters::pagure::PagureSettings;
 use crate::secret::SecretRef;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub topics: TopicsSettings,
     /// The rules.
     pub rules: RulesSettings,
+    /// How commands in comments are spelled and limited.
+    pub commands: CommandSettings,
     /// How actions are tried.
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
@@ -157,6 +160,7 @@ impl Settings {
         let log = reader.section("log");
         let topics = reader.section("topics");
         let rules = reader.section("rules");
+        let commands = reader.section("commands");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
         let jenkins = reader.connections("jenkins");
@@ -175,12 +179,25 @@ impl Settings {
             Some(log),
             Some(topics),
             Some(rules),
+            Some(commands),
             Some(worker),
-        ) = (service, ledger, web, log, topics, rules, worker)
+        ) = (service, ledger, web, log, topics, rules, commands, worker)
         else {
             return Err(faults);
         };
-        Ok(Self { service, ledger, web, log, topics, rules, worker, amqp, jenkins, pagure })
+        Ok(Self {
+            service,
+            ledger,
+            web,
+            log,
+            topics,
+            rules,
+            commands,
+            worker,
+            amqp,
+            jenkins,
+            pagure,
+        })
     }
 
     /// The JSON Schema of a settings file, for editors.
