@@ -64,12 +64,12 @@ pub(super) fn tags(html: &str) -> impl Iterator<Item = Found> {
 fn end_of(attributes: &str) -> usize {
     let mut quote = None;
     for (offset, c) in attributes.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if matches!(c, '"' | '\'') => quote = Some(c),
-            None if c == '>' => return offset,
-            None => {}
+        if quote.is_some() {
+            quote = quote.filter(|open| *open != c);
+        } else if c == '>' {
+            return offset;
+        } else if matches!(c, '"' | '\'') {
+            quote = Some(c);
         }
     }
     attributes.len()

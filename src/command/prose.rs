@@ -76,10 +76,10 @@ impl<'t> Reading<'t> {
             if matches!(tag, Tag::Link { .. } | Tag::Image { .. } | Tag::Strikethrough) {
                 self.hidden.push(range);
             }
-            self.excluded += usize::from(is_excluded(&tag.to_end()));
+            self.excluded += usize::from(is_excluded(tag.to_end()));
             self.lists += usize::from(matches!(tag, Tag::List(_)));
         } else if let Event::End(tag) = event {
-            self.excluded = self.excluded.saturating_sub(usize::from(is_excluded(tag)));
+            self.excluded = self.excluded.saturating_sub(usize::from(is_excluded(*tag)));
             self.lists = self.lists.saturating_sub(usize::from(matches!(tag, TagEnd::List(_))));
         } else if self.excluded > 0 {
             // Whatever it is, it is not the writer's.
@@ -185,7 +185,7 @@ impl<'t> Reading<'t> {
 }
 
 /// Whether the words of a block are not the writer's own, or no running text.
-fn is_excluded(tag: &TagEnd) -> bool {
+fn is_excluded(tag: TagEnd) -> bool {
     matches!(
         tag,
         TagEnd::BlockQuote(_)

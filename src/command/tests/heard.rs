@@ -78,6 +78,11 @@ const HEARD: [(&str, &str, &str); 62] = [
     ("an approval of what is there", "/ci ok", "ok"),
 ];
 
+/// As many commands, each about another rule.
+fn numbered(count: usize) -> String {
+    (0..count).map(|number| format!("/ci test a{number}")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn commands_are_heard() {
     let mut wrong = Vec::new();
@@ -145,8 +150,7 @@ fn a_command_about_much_never_becomes_one_about_everything() {
 
 #[test]
 fn of_many_commands_the_first_are_heeded() {
-    let text: String = (0..50).map(|number| format!("/ci test a{number}\n")).collect();
-    let heard = heard(&text);
+    let heard = heard(&numbered(50));
     assert_eq!(heard.len(), Command::PER_COMMENT_MAX);
     assert_eq!(heard.first().unwrap(), "test a0");
 }
@@ -175,7 +179,7 @@ fn an_edit_adds_what_was_not_there() {
     assert_eq!(added("/ci test", "nothing"), nothing);
     assert_eq!(added("/ci test", "Please:\n\n/ci   TEST\nthanks"), nothing, "it says the same");
     assert_eq!(added("", "/retest"), ["retest"]);
-    let many: String = (0..12).map(|number| format!("/ci test a{number}\n")).collect();
+    let many = numbered(12);
     let fewer = many.replace("/ci test a0\n", "");
     assert_eq!(added(&many, &fewer), nothing, "the eleventh was there, although not heeded");
 }

@@ -55,14 +55,15 @@ fn comments() -> impl Strategy<Value = String> {
 
 /// The comment with `start` before each of its lines.
 fn each_line(start: &str, text: &str) -> String {
-    text.split(['\n', '\r']).map(|line| format!("{start}{line}\n")).collect()
+    let lines: Vec<_> = text.split(['\n', '\r']).map(|line| format!("{start}{line}")).collect();
+    lines.join("\n")
 }
 
 fn assert_bounded(commands: &[Command]) {
     assert!(commands.len() <= Command::PER_COMMENT_MAX);
     for command in commands {
         assert!(command.text.chars().count() <= Command::TEXT_MAX_CHARS);
-        assert!(!command.text.chars().any(|c| neutral::is_invisible(c)), "{command:?}");
+        assert!(!command.text.chars().any(neutral::is_invisible), "{command:?}");
         assert!(command.names.len() <= Command::NAMES_MAX);
         for name in &command.names {
             assert!(!name.is_empty() && name.chars().count() <= Command::NAME_MAX_CHARS);
@@ -76,7 +77,7 @@ fn assert_bounded(commands: &[Command]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_written_is_read_and_bounded(text in comments()) {
