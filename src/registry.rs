@@ -7,6 +7,7 @@ use anyhow::Context;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::command::Grammar;
 use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
@@ -49,6 +50,8 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
         };
         directory.insert(connection_name("gitlab", Some(name))?, connection);
     }
+    let commands = Grammar::new(&settings.commands).context("cannot spell commands")?;
+    directory.commands = Arc::new(commands);
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
         hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));

@@ -18,6 +18,7 @@ use self::extract::Reader;
 use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
+use crate::command::CommandSettings;
 use crate::executors::jenkins::JenkinsSettings;
 use crate::reporters::github::GithubSettings;
 use crate::reporters::gitlab::GitLabSettings;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub topics: TopicsSettings,
     /// The rules.
     pub rules: RulesSettings,
+    /// How commands in comments are spelled and limited.
+    pub commands: CommandSettings,
     /// How actions are tried.
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
@@ -163,6 +166,7 @@ impl Settings {
         let log = reader.section("log");
         let topics = reader.section("topics");
         let rules = reader.section("rules");
+        let commands = reader.section("commands");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
         let github = reader.connections("github");
@@ -185,8 +189,9 @@ impl Settings {
             Some(log),
             Some(topics),
             Some(rules),
+            Some(commands),
             Some(worker),
-        ) = (service, ledger, web, log, topics, rules, worker)
+        ) = (service, ledger, web, log, topics, rules, commands, worker)
         else {
             return Err(faults);
         };
@@ -197,6 +202,7 @@ impl Settings {
             log,
             topics,
             rules,
+            commands,
             worker,
             amqp,
             github,

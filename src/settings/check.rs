@@ -10,6 +10,7 @@ use super::fault::nearest;
 use super::{
     LedgerSettings, RulesSettings, ServiceSettings, TopicsSettings, WebSettings, WorkerSettings,
 };
+use crate::command::{CommandSettings, Grammar};
 use crate::executors::jenkins::JenkinsSettings;
 use crate::reporters::github::{Checks, GithubSettings};
 use crate::reporters::gitlab::GitLabSettings;
@@ -164,6 +165,17 @@ impl Section for RulesSettings {
         let mut complaints = Complaints::default();
         let has_dir = !self.dir.as_os_str().is_empty();
         complaints.when(!has_dir, &["dir"], "is empty");
+        complaints.0
+    }
+}
+
+impl Section for CommandSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        for fault in Grammar::faults(self) {
+            complaints.when(true, &[fault.key()], &fault.to_string());
+        }
+        complaints.at_least_one("per_hour", &self.per_hour);
         complaints.0
     }
 }

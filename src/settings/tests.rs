@@ -74,6 +74,11 @@ fn without_files_and_variables_the_defaults_hold() {
         rules: RulesSettings {
             dir: "config/rules",
         },
+        commands: CommandSettings {
+            prefix: "/ci",
+            aliases: {},
+            per_hour: 30,
+        },
         worker: WorkerSettings {
             attempts_max: 60,
             backoff_min: 1s,
@@ -183,6 +188,22 @@ fn paths_in_a_file_are_relative_to_that_file() {
     let amqp = settings.amqp.unwrap();
     assert_eq!(amqp.password, Some(SecretRef::Env("BROKER".to_owned())));
     assert_eq!(amqp.ca, Some("other.pem".into()));
+}
+
+#[test]
+fn commands_are_spelled_as_the_operator_wants() {
+    let file = "[commands]\nprefix = '@ci'\naliases = { 'Re-Check …' = 'retest …', recheck = '' }";
+    let commands = load(&[("a.toml", file)], &[]).unwrap().commands;
+    let grammar = crate::command::Grammar::new(&commands).unwrap();
+    assert_eq!(grammar.parse("@ci test\nre-check a\nrecheck").len(), 2);
+    let file =
+        "[commands]\nprefix = 'ci'\nper_hour = 0\naliases = { '/a' = 'tset', '/b' = 'ok …' }";
+    insta::assert_snapshot!(lines(&load(&[("a.toml", file)], &[]).unwrap_err()), @r"
+    a.toml:2: `commands.prefix`: is no prefix: it has 1 to 32 visible characters of ASCII, and begins with a mark that Markdown leaves alone, such as `/ci` or `@pointsman`
+    a.toml:3: `commands.per_hour`: has to be at least 1
+    a.toml:4: `commands.aliases`: `/a` does not stand for one of `test`, `retest`, `cancel`, `ok`, `why`, `help`
+    a.toml:4: `commands.aliases`: `/b` has `…` or `SHA` on one side only, or more than once
+    ");
 }
 
 #[test]
