@@ -1,13 +1,28 @@
 //! Whether the service does its work, as a monitor asks.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::ledger::tally::Tally;
 use crate::ledger::view::Counts;
+
+/// The rules in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RulesReport {
+    /// When they were loaded.
+    pub loaded_at: Timestamp,
+    /// How many there are.
+    pub count: usize,
+    /// What is wrong with their files now, so that these stay in force.
+    pub fault: Option<String>,
+    /// Which set they are, from 1.
+    pub generation: u64,
+}
 
 /// What the parts of the service tell about themselves.
 #[derive(Debug, Default)]
@@ -19,6 +34,7 @@ pub struct Health {
     passed_over: AtomicU64,
     sources: Mutex<Vec<(&'static str, bool)>>,
     were_up: Mutex<BTreeSet<&'static str>>,
+    rules: Mutex<Option<RulesReport>>,
 }
 
 impl Health {
@@ -38,31 +54,41 @@ impl Health {
 
     /// Whether a source was listened to at some time.
     pub fn was_up(&self, name: &str) -> bool {
-        self.were_up.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name)
+        self.were_up.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// Notes whether a source is being listened to.
     pub fn source(&self, name: &'static str, is_up: bool) {
         if is_up {
-            self.were_up.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name);
+            self.were_up.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         }
         // A poisoned lock only means that another thread panicked while it told the same.
-        let mut sources = self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         match sources.iter_mut().find(|(known, _)| *known == name) {
             Some((_, state)) => *state = is_up,
             None => sources.push((name, is_up)),
         }
     }
 
+    /// Notes which rules are in force.
+    pub fn set_rules(&self, report: RulesReport) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// The rules in force; none before they are.
+    pub fn rules(&self) -> Option<RulesReport> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether every source is being listened to.
     pub fn is_ready(&self) -> bool {
-        let sources = self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         !sources.is_empty() && sources.iter().all(|(_, is_up)| *is_up)
     }
 
     /// All of it, in the words of fedora-messaging's monitor where it has them.
     pub fn report(&self, counts: &Counts) -> Value {
-        let sources = self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let sources: serde_json::Map<_, _> =
             sources.iter().map(|(name, is_up)| ((*name).to_owned(), Value::Bool(*is_up))).collect();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -81,6 +107,7 @@ impl Health {
                 "passed_over": passed_over,
             },
             "ledger": counts,
+            "rules": self.rules(),
         })
     }
 }

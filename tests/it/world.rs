@@ -10,7 +10,8 @@ use pointsman::ledger::Ledger;
 use pointsman::message::Message;
 use pointsman::sandbox::jenkins::notifier::{Change, mq_notifier_message};
 use pointsman::sandbox::pagure::{Announcement, Push};
-use pointsman::service::receive::Reader;
+use pointsman::service::live::Live;
+use pointsman::service::reload::Ask;
 use pointsman::service::{Prepared, Service};
 use pointsman::settings::Settings;
 use serde_json::{Value, json};
@@ -101,7 +102,8 @@ pub(crate) struct Running {
     pub(crate) ledger: Ledger,
     pub(crate) address: std::net::SocketAddr,
     health: Arc<pointsman::web::health::Health>,
-    reader: Arc<Reader>,
+    live: Live,
+    reload: Ask,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -110,14 +112,14 @@ impl Running {
     async fn start(files: [PathBuf; 2]) -> Self {
         let settings = Settings::load(&files).unwrap_or_else(|faults| panic!("{faults:?}"));
         let prepared = Prepared::new(settings).unwrap_or_else(|fault| panic!("{fault:?}"));
-        let reader = Arc::clone(&prepared.reader);
         let service = Service::start(prepared, Clock::system()).await.unwrap();
         let stop = CancellationToken::new();
         let (ledger, health) = (service.ledger.clone(), Arc::clone(&service.health));
+        let (live, reload) = (service.live.clone(), service.reload.clone());
         let address = service.address.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(service.run(stop.clone()));
-        Self { ledger, address, health, reader, stop, tasks }
+        Self { ledger, address, health, live, reload, stop, tasks }
     }
 
     async fn end(mut self) {
@@ -214,7 +216,7 @@ impl World {
 
     /// Publishes a message as it is: to the broker, or where there is none into the inbox.
     pub(crate) async fn put(&mut self, message: Message) {
-        if self.running.reader.selection.wants(&message.topic) {
+        if self.running.live.wants(&message.topic) {
             self.expected.insert(message.identity().as_str().to_owned());
         }
         match &self.scenery.bus {

@@ -80,6 +80,7 @@ fn every_metric_is_explained() {
         set_actions_waiting(&connection, 0);
         record_intake_batch(1);
         set_last_message(Timestamp::UNIX_EPOCH);
+        set_rules(1, false, Timestamp::UNIX_EPOCH);
     });
     for name in [
         MESSAGES,
@@ -93,6 +94,10 @@ fn every_metric_is_explained() {
         LAG,
         INTAKE_BATCH,
         LAST_MESSAGE,
+        RELOADS,
+        RULES_FAULTY,
+        RULES_LOADED,
+        RULES_IN_FORCE,
     ] {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} in {text}");
         assert!(text.contains(&format!("# TYPE {name} ")), "{name} in {text}");
