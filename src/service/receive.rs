@@ -10,9 +10,9 @@ use tracing::Instrument;
 use crate::directory::Directory;
 use crate::envelope::{self, Envelope, Limits};
 use crate::event::Event;
+use crate::ledger::Ledger;
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::tally::Tally;
-use crate::ledger::Ledger;
 use crate::message::{Message, MessageId};
 use crate::remote::chain;
 use crate::service::live::{Current, Live};
@@ -199,10 +199,7 @@ impl Receiver {
     /// Reads the next messages of a batch, as many as are committed together.
     ///
     /// They are decided upon by the rules by which they were read, whatever is loaded meanwhile.
-    fn read_some(
-        &self,
-        left: &mut impl Iterator<Item = Delivered>,
-    ) -> (Vec<Intake>, Arc<Current>) {
+    fn read_some(&self, left: &mut impl Iterator<Item = Delivered>) -> (Vec<Intake>, Arc<Current>) {
         let current = self.live.current();
         let batch = left.take(self.batch_max.max(1));
         let part = batch.map(|one| current.reader.intake(self.name, one)).collect();

@@ -1,7 +1,7 @@
 //! Rules and topics are read again when their files change, or when somebody asks: all or nothing.
 //!
-//! It does what a new start would do, except that a set that could not start leaves the old one in
-//! force.  The settings are not read again.
+//! It does what a new start would do, except that files with which it could not start, and a folder
+//! that has been emptied, leave the old rules in force.  The settings are not read again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +132,7 @@ impl Reloader {
                 self.mended();
                 self.unchanged(why);
             }
-            Found::Sound(prepared) => match self.rebind(&prepared).await {
+            Found::Sound(prepared) => match self.admit(&prepared).await {
                 Ok(plan) => self.replace(&prepared, plan).await,
                 Err(Refusal { fault, is_lasting }) => {
                     let digest = prepared.digest.filter(|_| is_lasting);
@@ -144,13 +144,18 @@ impl Reloader {
         Ok(())
     }
 
-    /// Binds what the new rules want, before they are in force: none of their messages is missed.
-    async fn rebind(&self, prepared: &Prepared) -> Result<Option<Plan>, Refusal> {
+    /// Makes sure that the new rules can be in force.
+    ///
+    /// What they want is bound before they are: none of their messages is missed.
+    async fn admit(&self, prepared: &Prepared) -> Result<Option<Plan>, Refusal> {
+        let lasting =
+            |error: anyhow::Error| Refusal { fault: chain(error.as_ref()), is_lasting: true };
+        // More likely somebody is about to put others there, and messages come meanwhile.
+        if prepared.rules.rules().is_empty() && !self.live.current().rules.rules().is_empty() {
+            let folder = self.settings.rules.dir.display();
+            return Err(lasting(anyhow!("there is no rule in `{folder}` any more")));
+        }
         let Some((rebinder, plan)) = &self.rebinding else { return Ok(None) };
-        let lasting = |error: anyhow::Error| Refusal {
-            fault: chain(error.as_ref()),
-            is_lasting: true,
-        };
         let keys = wanted_keys(&prepared.reader).map_err(lasting)?;
         let plan = plan.with_keys(&keys).map_err(lasting)?;
         match tokio::time::timeout(REBIND_TIMEOUT, rebinder.widen(&plan)).await {

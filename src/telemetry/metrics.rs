@@ -118,7 +118,10 @@ fn describe() {
     );
     describe_gauge!(LAST_MESSAGE, Unit::Seconds, "When the last message came.");
     describe_counter!(RELOADS, "Readings of the rules' files, by what came of them.");
-    describe_gauge!(RULES_FAULTY, "1 while the rules' files have a fault and older rules are in force.");
+    describe_gauge!(
+        RULES_FAULTY,
+        "1 while the rules' files have a fault and older rules are in force."
+    );
     describe_gauge!(RULES_LOADED, Unit::Seconds, "When the rules in force were loaded.");
     describe_gauge!(RULES_IN_FORCE, "Rules in force.");
 }

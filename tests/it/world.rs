@@ -1,7 +1,7 @@
 //! A whole Pointsman in this process, with everything around it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use pointsman::service::live::Live;
 use pointsman::service::reload::Ask;
 use pointsman::service::{Prepared, Service};
 use pointsman::settings::Settings;
+use pointsman::web::health::RulesReport;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
@@ -60,6 +61,11 @@ impl Setup {
         self
     }
 
+    /// Where the files of the service are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.scenery.folder.path()
+    }
+
     /// The door has no token.
     pub(crate) fn without_token(mut self) -> Self {
         self.scenery.has_token = false;
@@ -102,8 +108,8 @@ pub(crate) struct Running {
     pub(crate) ledger: Ledger,
     pub(crate) address: std::net::SocketAddr,
     health: Arc<pointsman::web::health::Health>,
-    live: Live,
-    reload: Ask,
+    pub(crate) live: Live,
+    pub(crate) reload: Ask,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -233,6 +239,16 @@ impl World {
     pub(crate) async fn until_ready(&mut self) {
         let health = Arc::clone(&self.running.health);
         self.until("the sources", |_| health.is_ready()).await;
+    }
+
+    /// Waits until the rules that the service tells of are so.
+    pub(crate) async fn until_rules(
+        &mut self,
+        what: &str,
+        is_so: impl Fn(&RulesReport) -> bool + Send + Sync,
+    ) {
+        let health = Arc::clone(&self.running.health);
+        self.until(what, |_| health.rules().is_some_and(|rules| is_so(&rules))).await;
     }
 
     /// Waits until every message is stored and nothing is left to do but to look after builds.

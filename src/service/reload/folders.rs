@@ -75,9 +75,8 @@ impl Folders {
             () = tokio::time::sleep(LOOK_AGAIN) => Why::Routine,
         };
         if why == Why::Changed {
-            let quiet = async {
-                while tokio::time::timeout(QUIET, self.bell.notified()).await.is_ok() {}
-            };
+            let quiet =
+                async { while tokio::time::timeout(QUIET, self.bell.notified()).await.is_ok() {} };
             if tokio::time::timeout(QUIET_WITHIN, quiet).await.is_err() {
                 tracing::debug!("The folders of rules and topics change without end");
             }

@@ -319,7 +319,9 @@ pub(super) enum Unanswered {
     Silence,
 }
 
-pub(super) async fn answer<T>(question: impl Future<Output = lapin::Result<T>>) -> Result<T, Unanswered> {
+pub(super) async fn answer<T>(
+    question: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Unanswered> {
     match tokio::time::timeout(ANSWER_TIMEOUT, question).await {
         Ok(answer) => Ok(answer?),
         Err(_elapsed) => Err(Unanswered::Silence),

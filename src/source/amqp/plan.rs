@@ -116,7 +116,9 @@ impl Plan {
     /// What is bound according to this plan and not to `other`, for each queue.
     pub(super) fn bound_beyond(&self, other: &Self) -> Vec<Vec<Binding>> {
         let queues = self.queues.iter().zip(&other.queues);
-        queues.map(|(own, theirs)| own.bindings.difference(&theirs.bindings).cloned().collect()).collect()
+        queues
+            .map(|(own, theirs)| own.bindings.difference(&theirs.bindings).cloned().collect())
+            .collect()
     }
 }
 
