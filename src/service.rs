@@ -34,6 +34,7 @@ mod buses;
 pub mod inbox;
 pub mod live;
 pub mod receive;
+pub mod reconcile;
 pub mod reload;
 mod watch;
 
@@ -270,6 +271,7 @@ impl Service {
         for connection in self.ledger.connections_with_work().await? {
             sites.entry(connection).or_insert_with(Site::nowhere);
         }
+        self.spawn_reconcile(settings, &sites);
         let WorkerLimits { backoff, attempts_max } = worker_limits(settings);
         let limits = (backoff, attempts_max);
         let worker = Worker::new(self.ledger.clone(), self.live.decide(), sites, limits);

@@ -41,7 +41,12 @@ pub struct Live(watch::Sender<Arc<Current>>);
 impl Live {
     /// The first set.
     pub fn new(prepared: &Prepared, now: Timestamp) -> Self {
-        Self(watch::Sender::new(Arc::new(set(prepared, 1, now))))
+        Self::begin((Arc::clone(&prepared.rules), Arc::clone(&prepared.reader)), now)
+    }
+
+    /// As [`Live::new`], of any rules and a way to read messages.
+    pub fn begin((rules, reader): (Arc<RuleSet>, Arc<Reader>), now: Timestamp) -> Self {
+        Self(watch::Sender::new(Arc::new(Current { rules, reader, generation: 1, loaded_at: now })))
     }
 
     /// The set in force.
@@ -67,13 +72,13 @@ impl Live {
 
     /// Puts what was read into force, and answers with it.
     pub(super) fn replace(&self, prepared: &Prepared, now: Timestamp) -> Arc<Current> {
-        let next = Arc::new(set(prepared, self.current().generation.saturating_add(1), now));
+        let next = Arc::new(Current {
+            rules: Arc::clone(&prepared.rules),
+            reader: Arc::clone(&prepared.reader),
+            generation: self.current().generation.saturating_add(1),
+            loaded_at: now,
+        });
         self.0.send_replace(Arc::clone(&next));
         next
     }
-}
-
-fn set(prepared: &Prepared, generation: u64, loaded_at: Timestamp) -> Current {
-    let (rules, reader) = (Arc::clone(&prepared.rules), Arc::clone(&prepared.reader));
-    Current { rules, reader, generation, loaded_at }
 }

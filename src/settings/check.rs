@@ -8,7 +8,8 @@ use url::Url;
 use super::extract::Section;
 use super::fault::nearest;
 use super::{
-    LedgerSettings, RulesSettings, ServiceSettings, TopicsSettings, WebSettings, WorkerSettings,
+    LedgerSettings, ReconcileSettings, RulesSettings, ServiceSettings, TopicsSettings, WebSettings,
+    WorkerSettings,
 };
 use crate::executors::jenkins::JenkinsSettings;
 use crate::reporters::pagure::PagureSettings;
@@ -162,6 +163,17 @@ impl Section for RulesSettings {
         let mut complaints = Complaints::default();
         let has_dir = !self.dir.as_os_str().is_empty();
         complaints.when(!has_dir, &["dir"], "is empty");
+        complaints.0
+    }
+}
+
+impl Section for ReconcileSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        if let Some(every) = self.every {
+            complaints.some_time("every", every);
+        }
+        complaints.at_least_one("projects_max", &self.projects_max);
         complaints.0
     }
 }

@@ -50,6 +50,12 @@ pub const RULES_LOADED: &str = "pointsman_rules_loaded_timestamp_seconds";
 /// How many rules are in force.
 pub const RULES_IN_FORCE: &str = "pointsman_rules";
 
+/// Looks at the open proposals of a project, by `connection` and `result`: `ok`, `failed`.
+pub const RECONCILE: &str = "pointsman_reconcile_total";
+/// What such looks have found that no message had told, by `connection` and `kind`: a kind of
+/// event, or `noted`.
+pub const RECONCILE_FOUND: &str = "pointsman_reconcile_found_total";
+
 /// From a fast answer on the same network to the usual limit of a call, and beyond.
 const ACTION_BUCKETS_SECONDS: &[f64] =
     &[0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -124,6 +130,8 @@ fn describe() {
     );
     describe_gauge!(RULES_LOADED, Unit::Seconds, "When the rules in force were loaded.");
     describe_gauge!(RULES_IN_FORCE, "Rules in force.");
+    describe_counter!(RECONCILE, "Looks at the open proposals of a project, by what came of them.");
+    describe_counter!(RECONCILE_FOUND, "What such looks have found that no message had told.");
 }
 
 /// Makes known what has not happened yet, so that its first time is an increase.
@@ -287,6 +295,19 @@ pub fn set_rules(count: usize, is_faulty: bool, loaded_at: Timestamp) {
     gauge!(RULES_IN_FORCE).set(float(count as u64));
     gauge!(RULES_FAULTY).set(if is_faulty { 1.0 } else { 0.0 });
     gauge!(RULES_LOADED).set(loaded_at.as_duration().as_secs_f64());
+}
+
+/// Counts a look at the open proposals of a project.
+pub fn count_reconcile(connection: &ConnectionName, is_ok: bool) {
+    let connection = connection.as_str().to_owned();
+    let result = if is_ok { "ok" } else { "failed" };
+    counter!(RECONCILE, "connection" => connection, "result" => result).increment(1);
+}
+
+/// Counts what such a look has found; `kind` is a kind of event, or `noted`.
+pub fn count_reconcile_found(connection: &ConnectionName, kind: &'static str) {
+    let connection = connection.as_str().to_owned();
+    counter!(RECONCILE_FOUND, "connection" => connection, "kind" => kind).increment(1);
 }
 
 /// The exporter keeps each sample until somebody scrapes or asks it to add up.

@@ -1,6 +1,6 @@
 //! Whether the service does its work, as a monitor asks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -24,6 +24,19 @@ pub struct RulesReport {
     pub generation: u64,
 }
 
+/// How the looking for what no message has told goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReconcileReport {
+    /// When all projects had been looked at the last time.
+    pub done_at: Option<Timestamp>,
+    /// How many projects there are.
+    pub projects: usize,
+    /// How many of them cannot be looked at.
+    pub failing: usize,
+    /// Some of those, by connection and project, and why not.
+    pub failures: BTreeMap<String, String>,
+}
+
 /// What the parts of the service tell about themselves.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -35,6 +48,7 @@ pub struct Health {
     sources: Mutex<Vec<(&'static str, bool)>>,
     were_up: Mutex<BTreeSet<&'static str>>,
     rules: Mutex<Option<RulesReport>>,
+    reconcile: Mutex<Option<ReconcileReport>>,
 }
 
 impl Health {
@@ -80,6 +94,23 @@ impl Health {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Notes how the looking for what no message has told goes.
+    pub fn set_reconcile(&self, report: ReconcileReport) {
+        *self.reconcile.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// How the looking for what no message has told goes; none where nobody looks.
+    pub fn reconcile(&self) -> Option<ReconcileReport> {
+        self.reconcile.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many messages have come.
+    pub fn received(&self) -> u64 {
+        let counters =
+            [&self.read, &self.ignored, &self.dead, &self.repeats, &self.passed_over];
+        counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     /// Whether every source is being listened to.
     pub fn is_ready(&self) -> bool {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,6 +139,7 @@ impl Health {
             },
             "ledger": counts,
             "rules": self.rules(),
+            "reconcile": self.reconcile(),
         })
     }
 }

@@ -272,6 +272,7 @@ async fn a_monitor_is_told_how_it_goes() {
       open_runs: 1
       waiting: "[as it is]"
       waiting_at: "[as it is]"
+    reconcile: ~
     rules:
       count: 1
       fault: ~
