@@ -34,6 +34,7 @@ mod check;
 mod extract;
 mod layers;
 mod listen;
+mod pause;
 mod schema;
 
 /// The defaults, which every key is explained in.
@@ -57,6 +58,8 @@ pub struct Settings {
     pub rules: RulesSettings,
     /// How commands in comments are spelled and limited.
     pub commands: CommandSettings,
+    /// Looking for what no message has told.
+    pub reconcile: ReconcileSettings,
     /// How actions are tried.
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
@@ -131,6 +134,39 @@ pub struct RulesSettings {
     pub dir: PathBuf,
 }
 
+/// Looking for what no message has told: `[reconcile]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileSettings {
+    /// How often the open pull requests of a project are compared with what was heard, or `off`.
+    #[serde(deserialize_with = "pause::deserialize")]
+    #[schemars(with = "String")]
+    pub every: Option<Duration>,
+    /// What is done with pull requests that are open when a project is looked at for the first
+    /// time.
+    pub first: FirstLook,
+    /// How long a message may be on its way before what it would tell counts as missed.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub patience: Duration,
+    /// The pause between two projects.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub pause: Duration,
+    /// How many projects are looked at.
+    pub projects_max: usize,
+}
+
+/// What is done with pull requests that were open before somebody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstLook {
+    /// They are noted: rules hear of what changes about them.
+    Note,
+    /// They count as opened.
+    Build,
+}
+
 /// How actions are tried: `[worker]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +203,7 @@ impl Settings {
         let topics = reader.section("topics");
         let rules = reader.section("rules");
         let commands = reader.section("commands");
+        let reconcile = reader.section("reconcile");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
         let github = reader.connections("github");
@@ -190,8 +227,9 @@ impl Settings {
             Some(topics),
             Some(rules),
             Some(commands),
+            Some(reconcile),
             Some(worker),
-        ) = (service, ledger, web, log, topics, rules, commands, worker)
+        ) = (service, ledger, web, log, topics, rules, commands, reconcile, worker)
         else {
             return Err(faults);
         };
@@ -203,6 +241,7 @@ impl Settings {
             topics,
             rules,
             commands,
+            reconcile,
             worker,
             amqp,
             github,

@@ -201,7 +201,7 @@ fn warnings(rules: &RuleSet) -> Vec<String> {
 /// Asks the systems outside.
 async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec<Online>> {
     let Some(prepared) = load::prepared(settings, console)? else { return Ok(Vec::new()) };
-    let Prepared { settings, rules, reader } = &prepared;
+    let Prepared { settings, rules, reader, .. } = &prepared;
     let mut found = Vec::new();
     match amqp_plan(settings, reader) {
         Ok(None) => {}

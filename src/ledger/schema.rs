@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 /// One that was released is never changed again.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_ledger.sql"),
+    include_str!("../../migrations/0002_cursors.sql"),
     include_str!("../../migrations/0003_comments.sql"),
 ];
 

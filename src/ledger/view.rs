@@ -16,6 +16,7 @@ pub mod events;
 pub mod messages;
 pub mod news;
 pub mod runs;
+pub mod subjects;
 
 /// How much there is of what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

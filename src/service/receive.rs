@@ -10,11 +10,12 @@ use tracing::Instrument;
 use crate::directory::Directory;
 use crate::envelope::{self, Envelope, Limits};
 use crate::event::Event;
+use crate::ledger::Ledger;
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::tally::Tally;
-use crate::ledger::{Decide, Ledger};
 use crate::message::{Message, MessageId};
 use crate::remote::chain;
+use crate::service::live::{Current, Live};
 use crate::source::{Batch, Delivered, Source, SourceError};
 use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self, MessageResult};
@@ -141,8 +142,8 @@ fn as_stored(message: Message, found: &Found) -> Message {
 pub struct Receiver {
     /// The source's name, for people.
     pub name: &'static str,
-    /// How messages are read.
-    pub reader: Arc<Reader>,
+    /// How messages are read, and decided upon.
+    pub live: Live,
     /// Where they are stored.
     pub ledger: Ledger,
     /// How many are stored in one transaction.
@@ -156,7 +157,6 @@ impl Receiver {
     pub async fn receive(
         &self,
         mut source: Box<dyn Source>,
-        decide: Decide,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut failures = 0;
@@ -169,7 +169,7 @@ impl Receiver {
             let end = match batch {
                 Ok(batch) => {
                     failures = 0;
-                    self.take(source.as_mut(), batch, (&decide, &stop)).await?
+                    self.take(source.as_mut(), batch, &stop).await?
                 }
                 Err(error) => Err(error),
             };
@@ -192,6 +192,7 @@ impl Receiver {
                     tokio::select! {
                         () = stop.cancelled() => return Ok(()),
                         () = tokio::time::sleep(pause) => {}
+                        () = source.attend() => {}
                     }
                 }
             }
@@ -214,8 +215,13 @@ impl Receiver {
     }
 
     /// Reads the next messages of a batch, as many as are committed together.
-    fn read_some(&self, left: &mut impl Iterator<Item = Delivered>) -> Vec<Intake> {
-        left.take(self.batch_max.max(1)).map(|one| self.reader.intake(self.name, one)).collect()
+    ///
+    /// They are decided upon by the rules by which they were read, whatever is loaded meanwhile.
+    fn read_some(&self, left: &mut impl Iterator<Item = Delivered>) -> (Vec<Intake>, Arc<Current>) {
+        let current = self.live.current();
+        let batch = left.take(self.batch_max.max(1));
+        let part = batch.map(|one| current.reader.intake(self.name, one)).collect();
+        (part, current)
     }
 
     /// Stores a batch, and only then lets the source forget it; likewise what comes meanwhile.
@@ -223,15 +229,15 @@ impl Receiver {
         &self,
         source: &mut dyn Source,
         batch: Batch,
-        (decide, stop): (&Decide, &CancellationToken),
+        stop: &CancellationToken,
     ) -> anyhow::Result<Result<(), SourceError>> {
         let mut left = self.look_at(batch);
-        let mut part = self.read_some(&mut left);
+        let (mut part, mut current) = self.read_some(&mut left);
         let mut end = Ok(());
         while !part.is_empty() {
             let ends_batch = left.len() == 0;
             let span = tracing::debug_span!("batch", messages = part.len());
-            let put = self.ledger.put(part, Arc::clone(decide)).instrument(span);
+            let put = self.ledger.put(part, current.decide()).instrument(span);
             // While the ledger's thread stores this part, the next one is read here.
             let read = async {
                 if ends_batch && end.is_ok() && !stop.is_cancelled() {
@@ -259,7 +265,7 @@ impl Receiver {
                 // What was read meanwhile was not acknowledged, and comes again.
                 return Ok(end);
             }
-            part = next;
+            (part, current) = next;
         }
         Ok(end)
     }

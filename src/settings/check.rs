@@ -8,7 +8,8 @@ use url::Url;
 use super::extract::Section;
 use super::fault::nearest;
 use super::{
-    LedgerSettings, RulesSettings, ServiceSettings, TopicsSettings, WebSettings, WorkerSettings,
+    LedgerSettings, ReconcileSettings, RulesSettings, ServiceSettings, TopicsSettings, WebSettings,
+    WorkerSettings,
 };
 use crate::command::{CommandSettings, Grammar};
 use crate::executors::jenkins::JenkinsSettings;
@@ -176,6 +177,17 @@ impl Section for CommandSettings {
             complaints.when(true, &[fault.key()], &fault.to_string());
         }
         complaints.at_least_one("per_hour", &self.per_hour);
+        complaints.0
+    }
+}
+
+impl Section for ReconcileSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        if let Some(every) = self.every {
+            complaints.some_time("every", every);
+        }
+        complaints.at_least_one("projects_max", &self.projects_max);
         complaints.0
     }
 }

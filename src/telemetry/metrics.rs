@@ -44,6 +44,21 @@ pub const INTAKE_BATCH: &str = "pointsman_intake_batch_messages";
 /// When the last message came, in seconds since 1970.
 pub const LAST_MESSAGE: &str = "pointsman_last_message_timestamp_seconds";
 
+/// Readings of the rules' files, by `result`: `ok`, `faulty`, `unchanged`.
+pub const RELOADS: &str = "pointsman_reloads_total";
+/// Whether the rules' files cannot be used as they are, so that older rules are in force.
+pub const RULES_FAULTY: &str = "pointsman_rules_faulty";
+/// When the rules in force were loaded, in seconds since 1970.
+pub const RULES_LOADED: &str = "pointsman_rules_loaded_timestamp_seconds";
+/// How many rules are in force.
+pub const RULES_IN_FORCE: &str = "pointsman_rules";
+
+/// Looks at the open proposals of a project, by `connection` and `result`: `ok`, `failed`.
+pub const RECONCILE: &str = "pointsman_reconcile_total";
+/// What such looks have found that no message had told, by `connection` and `kind`: a kind of
+/// event, or `noted`.
+pub const RECONCILE_FOUND: &str = "pointsman_reconcile_found_total";
+
 /// From a fast answer on the same network to the usual limit of a call, and beyond.
 const ACTION_BUCKETS_SECONDS: &[f64] =
     &[0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -112,12 +127,24 @@ fn describe() {
         "How many messages went into the ledger together."
     );
     describe_gauge!(LAST_MESSAGE, Unit::Seconds, "When the last message came.");
+    describe_counter!(RELOADS, "Readings of the rules' files, by what came of them.");
+    describe_gauge!(
+        RULES_FAULTY,
+        "1 while the rules' files have a fault and older rules are in force."
+    );
+    describe_gauge!(RULES_LOADED, Unit::Seconds, "When the rules in force were loaded.");
+    describe_gauge!(RULES_IN_FORCE, "Rules in force.");
+    describe_counter!(RECONCILE, "Looks at the open proposals of a project, by what came of them.");
+    describe_counter!(RECONCILE_FOUND, "What such looks have found that no message had told.");
 }
 
 /// Makes known what has not happened yet, so that its first time is an increase.
 fn begin_at_zero() {
     for result in MessageResult::ALL {
         count_messages(result, 0);
+    }
+    for result in ReloadResult::ALL {
+        counter!(RELOADS, "result" => result.as_str()).increment(0);
     }
     set_buried(0);
     set_dead_letters(0);
@@ -205,6 +232,29 @@ impl WebhookResult {
             Self::TooLarge => "too_large",
             Self::Slow => "slow",
             Self::Full => "full",
+        }
+    }
+}
+
+/// What came of reading the rules' files again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadResult {
+    /// What is in them is in force.
+    Ok,
+    /// They cannot be used.
+    Faulty,
+    /// They are what is in force.
+    Unchanged,
+}
+
+impl ReloadResult {
+    const ALL: [Self; 3] = [Self::Ok, Self::Faulty, Self::Unchanged];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Faulty => "faulty",
+            Self::Unchanged => "unchanged",
         }
     }
 }
@@ -306,6 +356,31 @@ pub fn record_intake_batch(messages: usize) {
 /// Tells when the last message came.
 pub fn set_last_message(time: Timestamp) {
     gauge!(LAST_MESSAGE).set(time.as_duration().as_secs_f64());
+}
+
+/// Counts a reading of the rules' files.
+pub fn count_reload(result: ReloadResult) {
+    counter!(RELOADS, "result" => result.as_str()).increment(1);
+}
+
+/// Tells how many rules are in force and since when, and whether their files have a fault.
+pub fn set_rules(count: usize, is_faulty: bool, loaded_at: Timestamp) {
+    gauge!(RULES_IN_FORCE).set(float(count as u64));
+    gauge!(RULES_FAULTY).set(if is_faulty { 1.0 } else { 0.0 });
+    gauge!(RULES_LOADED).set(loaded_at.as_duration().as_secs_f64());
+}
+
+/// Counts a look at the open proposals of a project.
+pub fn count_reconcile(connection: &ConnectionName, is_ok: bool) {
+    let connection = connection.as_str().to_owned();
+    let result = if is_ok { "ok" } else { "failed" };
+    counter!(RECONCILE, "connection" => connection, "result" => result).increment(1);
+}
+
+/// Counts what such a look has found; `kind` is a kind of event, or `noted`.
+pub fn count_reconcile_found(connection: &ConnectionName, kind: &'static str) {
+    let connection = connection.as_str().to_owned();
+    counter!(RECONCILE_FOUND, "connection" => connection, "kind" => kind).increment(1);
 }
 
 /// The exporter keeps each sample until somebody scrapes or asks it to add up.
