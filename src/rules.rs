@@ -12,6 +12,7 @@ use crate::run::ReportTo;
 use crate::subject::ConnectionName;
 
 mod case;
+pub mod coverage;
 pub mod decide;
 pub mod fault;
 pub mod index;
@@ -19,6 +20,7 @@ mod parse;
 mod progress;
 mod proposal;
 pub mod spec;
+pub mod test;
 mod text;
 
 pub use decide::decide;
@@ -26,6 +28,7 @@ pub use decide::decide;
 use fault::RuleFault;
 use index::{Index, Place};
 use spec::{Mode, Trust};
+use test::Test;
 
 /// A rule, checked: every name in it exists.
 #[derive(Debug)]
@@ -52,6 +55,17 @@ pub struct Rule {
     pub supersede: bool,
     /// Whether it does what it decides.
     pub mode: Mode,
+    /// Where its parts stand.
+    pub spots: Spots,
+}
+
+/// Where the parts of a rule stand: file and line of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spots {
+    /// The entries of `where`, in the order of [`Rule::places`].
+    pub places: Vec<String>,
+    /// The conditions.
+    pub conditions: Vec<String>,
 }
 
 /// The build that a rule starts.
@@ -96,6 +110,7 @@ pub struct NoticeRule {
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    tests: Vec<Test>,
     index: Index,
     directory: Arc<Directory>,
 }
@@ -115,7 +130,7 @@ impl RuleSet {
         sources: &[RuleSource],
         directory: Arc<Directory>,
     ) -> Result<Self, Vec<RuleFault>> {
-        let rules = parse::files(sources, &directory)?;
+        let (rules, tests) = parse::files(sources, &directory)?;
         let index =
             Index::build(&rules.iter().map(|rule| (rule.on.as_slice(), rule.places.as_slice())))
                 .map_err(|error| {
@@ -126,12 +141,25 @@ impl RuleSet {
                         help: None,
                     }]
                 })?;
-        Ok(Self { rules, index, directory })
+        Ok(Self { rules, tests, index, directory })
     }
 
     /// The rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The tests that the files carry, in order.
+    pub fn tests(&self) -> &[Test] {
+        &self.tests
+    }
+
+    /// Makes every rule do what it decides, for tests: what a rule in shadow mode would do is
+    /// what its tests are about.
+    pub fn leave_the_shadow(&mut self) {
+        for rule in &mut self.rules {
+            rule.mode = Mode::Live;
+        }
     }
 
     /// The kinds of events that must be heard of for these rules to work.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::test::TestSpec;
 use crate::action::Form;
 use crate::event::EventKind;
 use crate::event::proposal::Standing;
@@ -17,6 +18,9 @@ pub struct RuleFile {
     /// The rules, in the order in which they are asked.
     #[serde(default)]
     pub rule: Vec<RuleSpec>,
+    /// Their tests, which `pointsman test` runs.
+    #[serde(default)]
+    pub test: Vec<TestSpec>,
 }
 
 /// Which events, under which conditions, cause what.
