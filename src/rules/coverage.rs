@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::index::Place;
 use super::{Rule, RuleSet};
 use crate::decision::{Decision, Outcome};
+use crate::event::Event;
 
 /// What was seen of every rule.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +51,20 @@ impl Coverage {
     }
 
     /// Takes note of what the rules said to an event.
-    pub fn note(&mut self, rules: &RuleSet, decision: &Decision) {
-        if decision.not_news.is_some() {
-            return;
-        }
+    pub fn note(&mut self, rules: &RuleSet, (event, decision): (&Event, &Decision)) {
+        let kind = event.kind();
         for (rule, seen) in rules.rules().iter().zip(&mut self.0) {
+            if decision.not_news.is_some() {
+                // A build that no rule has a place for is no news for that very reason.
+                let is_there = |place: &Place| place.covers(event);
+                let places = rule.places.iter().zip(&mut seen.places);
+                let mut elsewhere = places.filter(|(place, _)| !is_there(place));
+                if let Some((_, sides)) = elsewhere.next().filter(|_| rule.on.contains(&kind)) {
+                    sides.fails = true;
+                    seen.silent = true;
+                }
+                continue;
+            }
             let asked = decision.considered.iter().find(|asked| asked.rule == rule.name);
             match asked {
                 Some(asked) => seen.note(rule, &asked.outcome),
@@ -91,25 +102,22 @@ impl Seen {
         self.fired |= has_fired;
         self.silent |= !has_fired;
         // Entries and conditions are asked in order, up to the first that fails.
-        let place = match outcome {
-            Outcome::Elsewhere { name, .. } => {
-                rule.places.iter().position(|place| place.name == name)
-            }
-            _ => None,
-        };
-        mark(&mut self.places, place);
-        if place.is_some() {
+        if let Outcome::Elsewhere { name, .. } = outcome {
+            let failed = rule.places.iter().position(|place| place.name == name);
+            mark(&mut self.places, failed);
             return;
         }
+        mark(&mut self.places, None);
         let at = |source: &String| rule.conditions.iter().position(|one| one.source() == source);
-        match outcome {
-            Outcome::Failed { expression, .. } => match at(expression) {
-                Some(number) => self.conditions.iter_mut().take(number).for_each(Sides::held),
-                None => mark(&mut self.conditions, None),
-            },
-            Outcome::Not { condition, .. } => mark(&mut self.conditions, at(condition)),
-            _ => mark(&mut self.conditions, None),
+        if let Outcome::Failed { expression, .. } = outcome
+            && let Some(number) = at(expression)
+        {
+            self.conditions.iter_mut().take(number).for_each(Sides::held);
+            return;
         }
+        let failed =
+            if let Outcome::Not { condition, .. } = outcome { at(condition) } else { None };
+        mark(&mut self.conditions, failed);
     }
 
     fn missing(&self, rule: &Rule) -> Vec<Missing> {
@@ -166,7 +174,7 @@ mod tests {
     use super::super::fixture::{proposal, rules};
     use super::*;
     use crate::decision::Known;
-    use crate::event::{Event, EventKind};
+    use crate::event::EventKind;
     use crate::rules::decide::{Breadth, decide_among};
 
     const RULES: &str = r#"
@@ -191,7 +199,7 @@ notify = [{ to = "chat.ops", text = "x" }]
             change(&mut event);
             let event = Event::PullRequest(event);
             let decision = decide_among(&rules, &event, &Known::default(), Breadth::All);
-            coverage.note(&rules, &decision);
+            coverage.note(&rules, (&event, &decision));
         }
         assert_eq!(coverage.share(&rules).1, 11);
         let line = |missing: Missing| format!("{} {} {}", missing.rule, missing.at, missing.what);

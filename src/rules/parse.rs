@@ -74,10 +74,7 @@ pub(super) fn files(
 
 type Span = Option<Range<usize>>;
 
-fn file(
-    inspection: &mut Inspection<'_>,
-    directory: &Directory,
-) -> (Vec<(Rule, Span)>, Vec<Test>) {
+fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> (Vec<(Rule, Span)>, Vec<Test>) {
     let document = match Document::parse(inspection.text) {
         Ok(document) => document,
         Err(error) => {

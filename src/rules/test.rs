@@ -251,8 +251,7 @@ impl Test {
             named.push((path.iter().map(|step| (*step).to_owned()).collect(), rule.to_owned()));
         };
         let expect = &self.spec.expect;
-        let lists =
-            [("fires", &expect.fires), ("silent", &expect.silent), ("held", &expect.held)];
+        let lists = [("fires", &expect.fires), ("silent", &expect.silent), ("held", &expect.held)];
         for (key, rules) in lists {
             for (number, rule) in rules.iter().flatten().enumerate() {
                 add(&["expect", key, &number.to_string()], rule);
