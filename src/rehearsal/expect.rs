@@ -59,13 +59,28 @@ impl<'a> Comparison<'a> {
     /// Why `rule` did not fire.
     fn why_not(&self, rule: &str) -> Finding {
         if let Some(last) = self.said(rule).into_iter().next_back() {
-            return Finding::Rule(last.clone());
+            return Finding::Rule(Considered { at: self.spot(last), ..last.clone() });
         }
         Finding::Words(self.why_nothing().unwrap_or_else(|| {
             let kinds: Vec<_> =
                 self.scene.heard.iter().map(|heard| heard.event.kind().as_str()).collect();
             format!("it is not about `{}`", kinds.join("`, `"))
         }))
+    }
+
+    /// Where what decided stands: the entry of `where`, the condition, or the rule.
+    fn spot(&self, said: &Considered) -> String {
+        let rule = self.rules.rules().iter().find(|rule| rule.name == said.rule);
+        let spot = rule.and_then(|rule| {
+            if let Outcome::Elsewhere { name, .. } = &said.outcome {
+                let number = rule.places.iter().position(|place| place.name == name)?;
+                return rule.spots.places.get(number);
+            }
+            let Outcome::Not { condition, .. } = &said.outcome else { return None };
+            let number = rule.conditions.iter().position(|one| one.source() == condition)?;
+            rule.spots.conditions.get(number)
+        });
+        spot.unwrap_or(&said.at).clone()
     }
 
     /// Why no rule was asked, if none was.

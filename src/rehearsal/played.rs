@@ -103,7 +103,7 @@ impl Player {
         let Some(build) = memory.builds.get(run) else {
             return Sighting { state: BuildState::Gone, ticket: Ticket::default(), run: None };
         };
-        let Build { number, job, end, .. } = build;
+        let Build { number, job, end } = build;
         let (state, number) = match end {
             Some(verdict) => (BuildState::Finished(*verdict), Some(*number)),
             None => (BuildState::Queued(None), None),

@@ -146,18 +146,15 @@ fn place<'a>(whole: &'a mut Value, path: &str) -> Option<&'a mut Value> {
     let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
     for end in ends {
         let (name, rest) = path.split_at_checked(end)?;
-        let is_there = match &*whole {
-            Value::Object(fields) => fields.contains_key(name),
-            Value::Array(values) => name.parse().is_ok_and(|at: usize| at < values.len()),
-            _ => false,
-        };
+        let number: Option<usize> = name.parse().ok();
+        let is_there =
+            whole.get(name).is_some() || number.is_some_and(|number| whole.get(number).is_some());
         if !is_there {
             continue;
         }
-        let found = match whole {
-            Value::Object(fields) => fields.get_mut(name),
-            Value::Array(values) => values.get_mut(name.parse::<usize>().ok()?),
-            _ => None,
+        let found = match (whole.is_array(), number) {
+            (true, Some(number)) => whole.get_mut(number),
+            (true, None) | (false, _) => whole.get_mut(name),
         }?;
         return match rest.strip_prefix('.') {
             None => Some(found),

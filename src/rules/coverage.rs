@@ -129,14 +129,14 @@ impl Seen {
             add(&rule.at, "never fired".to_owned());
         }
         if !self.silent && can_be_silent(rule) {
-            add(&rule.at, "always fired".to_owned());
+            add(&rule.at, "was never silent".to_owned());
         }
         for ((place, sides), at) in rule.places.iter().zip(&self.places).zip(&rule.spots.places) {
             if !sides.holds {
                 add(at, format!("`where` entry `{}` never matched", place.name));
             }
             if !sides.fails {
-                add(at, format!("`where` entry `{}` always matched", place.name));
+                add(at, format!("`where` entry `{}` never failed to match", place.name));
             }
         }
         let conditions = rule.conditions.iter().zip(&self.conditions);
@@ -209,8 +209,8 @@ notify = [{ to = "chat.ops", text = "x" }]
     #[test]
     fn what_comes_behind_a_failure_was_not_seen() {
         insta::assert_snapshot!(missing(&[|_| {}, |event| event.title = "WIP".to_owned()]).join("\n"), @"
-        a rules.toml:5 `where` entry `author` always matched
-        a rules.toml:5 `where` entry `project` always matched
+        a rules.toml:5 `where` entry `author` never failed to match
+        a rules.toml:5 `where` entry `project` never failed to match
         a rules.toml:6 condition `not pull_request.draft` was never false
         b rules.toml:10 never fired
         ");

@@ -64,7 +64,9 @@ pub(super) fn files(
     // Of a rule that is faulty it would be said that it is not there.
     for (source, tested) in tests.iter().filter(|_| faults.is_empty()) {
         let mut inspection = Inspection::new(&source.name, &source.text);
-        tested.iter().for_each(|one| test::check_names(&mut inspection, one, &rules));
+        for one in tested {
+            test::check_names(&mut inspection, one, &rules);
+        }
         unknown.append(&mut inspection.faults);
     }
     faults.append(&mut unknown);
