@@ -32,6 +32,7 @@ mod ready;
 mod run;
 mod runs;
 mod tail;
+mod test;
 mod why;
 
 /// How many rows a list has when nobody says how many.
@@ -92,8 +93,19 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Find everything that is wrong with settings, rules and topics.
+    /// Find everything that is wrong with settings, rules and topics; `test` tests the rules.
     Check(check::Check),
+    /// Run the tests that the rules carry, and tell what of the rules no test sees.
+    #[command(after_help = "\
+Tests are written as `[[test]]` in a rules file, or in a file `NAME.test.toml` beside it.
+They go through the code that serves, on a ledger of their own, and reach nothing outside.
+A rule in shadow mode is tested as if it were live.
+
+Examples:
+  pointsman test                       all of them
+  pointsman test draft                 those with `draft` in their names
+  pointsman test --full                and fail where a condition was never seen true, or false")]
+    Test(test::Test),
     /// Tell what a message would cause, and why; nothing is done.
     #[command(after_help = "\
 Examples:
@@ -214,6 +226,7 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
     let done = match command {
         Command::Run => run::run(&common, console).await,
         Command::Check(check) => check::run(&common, check, console).await,
+        Command::Test(test) => Box::pin(test::run(&common, test, console)).await,
         Command::Explain(explain) => explain::run(&common, explain, console).await,
         Command::Demo { once } => demo(demo::Options { once, json: common.json }).await,
         Command::Why(why) => why::run(&common, why, console).await,

@@ -14,6 +14,7 @@ use crate::subject::ConnectionName;
 mod answer;
 mod case;
 mod command;
+pub mod coverage;
 pub mod decide;
 pub mod fault;
 pub mod index;
@@ -24,6 +25,7 @@ mod proposal;
 mod push;
 mod report;
 pub mod spec;
+pub mod test;
 mod text;
 mod texts;
 mod trust;
@@ -34,6 +36,7 @@ use decide::Breadth;
 use fault::RuleFault;
 use index::{Index, Place};
 use spec::{Mode, Trust};
+use test::Test;
 use texts::Texts;
 
 /// A rule, checked: every name in it exists.
@@ -61,6 +64,17 @@ pub struct Rule {
     pub supersede: bool,
     /// Whether it does what it decides.
     pub mode: Mode,
+    /// Where its parts stand.
+    pub spots: Spots,
+}
+
+/// Where the parts of a rule stand: file and line of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spots {
+    /// The entries of `where`, in the order of [`Rule::places`].
+    pub places: Vec<String>,
+    /// The conditions.
+    pub conditions: Vec<String>,
 }
 
 /// The build that a rule starts.
@@ -106,6 +120,7 @@ pub struct NoticeRule {
 pub struct RuleSet {
     rules: Vec<Rule>,
     texts: Texts,
+    tests: Vec<Test>,
     index: Index,
     directory: Arc<Directory>,
 }
@@ -125,7 +140,7 @@ impl RuleSet {
         sources: &[RuleSource],
         directory: Arc<Directory>,
     ) -> Result<Self, Vec<RuleFault>> {
-        let (rules, texts) = parse::files(sources, &directory)?;
+        let parse::Parsed { rules, texts, tests } = parse::files(sources, &directory)?;
         let index =
             Index::build(&rules.iter().map(|rule| (rule.on.as_slice(), rule.places.as_slice())))
                 .map_err(|error| {
@@ -136,7 +151,7 @@ impl RuleSet {
                         help: None,
                     }]
                 })?;
-        Ok(Self { rules, texts, index, directory })
+        Ok(Self { rules, texts, tests, index, directory })
     }
 
     /// The rules, in order.
@@ -159,6 +174,19 @@ impl RuleSet {
     fn building(&self, event: &Event) -> impl Iterator<Item = &Rule> {
         let rules = self.rules.iter().filter(|rule| rule.on.contains(&EventKind::CommandTest));
         rules.filter(|rule| rule.places.iter().all(|place| place.covers(event)))
+    }
+
+    /// The tests that the files carry, in order.
+    pub fn tests(&self) -> &[Test] {
+        &self.tests
+    }
+
+    /// Makes every rule do what it decides, for tests: what a rule in shadow mode would do is
+    /// what its tests are about.
+    pub fn leave_the_shadow(&mut self) {
+        for rule in &mut self.rules {
+            rule.mode = Mode::Live;
+        }
     }
 
     /// The kinds of events that must be heard of for these rules to work.

@@ -9,6 +9,7 @@ use super::words::{Tint, count, safe};
 use super::{Common, Exit, load};
 use crate::executors::Finding;
 use crate::registry;
+use crate::rehearsal::test::faults;
 use crate::remote::chain;
 use crate::rules::RuleSet;
 use crate::secret::SecretRef;
@@ -32,6 +33,7 @@ struct Findings {
     warnings: Vec<String>,
     online: Vec<Online>,
     rules: usize,
+    tests: usize,
     topics: usize,
     connections: usize,
 }
@@ -56,9 +58,13 @@ impl Findings {
     }
 
     fn summary(&self) -> String {
-        let Self { rules, topics, connections, .. } = self;
-        let all =
-            [count(*rules, "rule"), count(*topics, "topic"), count(*connections, "connection")];
+        let Self { rules, tests, topics, connections, .. } = self;
+        let all = [
+            count(*rules, "rule"),
+            count(*tests, "test"),
+            count(*topics, "topic"),
+            count(*connections, "connection"),
+        ];
         let problems = self.online.iter().filter(|found| found.problem.is_some()).count();
         let end = match (self.faults.len(), problems) {
             (0, 0) => "all is well".to_owned(),
@@ -109,17 +115,25 @@ fn offline(settings: &Settings, findings: &mut Findings) {
             findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
         }
     }
-    match Catalog::load(&settings.topics.dirs) {
+    let catalog = match Catalog::load(&settings.topics.dirs) {
         Ok(catalog) => {
             findings.topics = catalog.topics().count();
             findings.add(&catalog.check(Example::RUN_PARAMETER));
+            Some(catalog)
         }
-        Err(faults) => findings.add(&faults),
-    }
+        Err(faults) => {
+            findings.add(&faults);
+            None
+        }
+    };
     match rules(settings) {
         Ok(rules) => {
             findings.rules = rules.rules().len();
+            findings.tests = rules.tests().len();
             findings.warnings.extend(warnings(&rules));
+            let tests = rules.tests().iter();
+            let wrong = |test| catalog.as_ref().map(|catalog| faults(test, catalog));
+            findings.add(&tests.filter_map(wrong).flatten().collect::<Vec<_>>());
         }
         Err(PrepareError::Rules(faults)) => findings.add(&faults),
         Err(PrepareError::Topics(faults)) => findings.add(&faults),
@@ -175,14 +189,16 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     secrets
 }
 
+/// Names whose values are words that anybody may write.
+const FREE_NAMES: [&str; 5] = ["title", "comment", "comment.text", "command", "command.text"];
+
 /// What is allowed, and should be thought about.
 fn warnings(rules: &RuleSet) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules.rules() {
         let Some(build) = &rule.build else { continue };
         for (parameter, text) in &build.parameters {
-            let is_free =
-                |name: &&String| *name == "title" || *name == "comment.text" || *name == "comment";
+            let is_free = |name: &&String| FREE_NAMES.contains(&name.as_str());
             if let Some(name) = text.names().iter().find(is_free) {
                 warnings.push(format!(
                     "{}: rule `{}` passes `{name}`, which anybody may write, to the build as `{parameter}`; \
@@ -230,10 +246,11 @@ async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec
 
 fn show(findings: &Findings, is_json: bool, console: &mut Console) -> anyhow::Result<()> {
     if is_json {
-        let Findings { faults, warnings, online, rules, topics, connections } = findings;
+        let Findings { faults, warnings, online, rules, tests, topics, connections } = findings;
         return console.json(&json!({
             "well": findings.is_well(),
             "rules": rules,
+            "tests": tests,
             "topics": topics,
             "connections": connections,
             "faults": faults,

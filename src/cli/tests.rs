@@ -17,6 +17,7 @@ use crate::topic::catalog::Catalog;
 
 mod ledger;
 mod outside;
+mod rules;
 mod thinking;
 
 const START: i64 = 1_795_162_907_000;

@@ -224,7 +224,9 @@ impl Reconcile {
         match looked {
             Ok(()) => {
                 if self.failing.remove(place).is_some() {
-                    tracing::info!("Can look at the open proposals of {project} at {connection} again");
+                    tracing::info!(
+                        "Can look at the open proposals of {project} at {connection} again"
+                    );
                 }
             }
             Err(failure) => {

@@ -7,7 +7,7 @@ async fn what_is_well_is_said_in_one_line() {
     let world = World::new();
     let shown = world.shows(&["check"]).await;
     let count = Catalog::load(&[]).unwrap().topics().count();
-    assert_eq!(shown, format!("2 rules, {count} topics, 2 connections: all is well\n"));
+    assert_eq!(shown, format!("2 rules, 0 tests, {count} topics, 2 connections: all is well\n"));
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::decision::SubjectState;
 use crate::directory::Directory;
 use crate::event::proposal::PullRequestEvent;
 use crate::event::{EventKind, Family};
 use crate::rules::{Rule, RuleSet};
-use crate::decision::SubjectState;
 use crate::subject::ConnectionName;
 
 /// A project on a forge.
@@ -90,7 +90,13 @@ mod tests {
 
     fn heard(head: char, at: i64) -> SubjectState {
         let past_heads = vec![sha('0')];
-        SubjectState { is_open: true, head: Some(sha(head)), past_heads, at: Some(at) }
+        SubjectState {
+            is_open: true,
+            head: Some(sha(head)),
+            past_heads,
+            at: Some(at),
+            ..SubjectState::default()
+        }
     }
 
     fn told(head: char, at: i64) -> PullRequestEvent {
@@ -112,11 +118,17 @@ mod tests {
         let closed = SubjectState { is_open: false, ..heard('a', 5) };
         let told_closed = proposal(EventKind::PullRequestClosed, 'a', 9);
         assert_eq!(missed(&told('a', 9), None), Some(EventKind::PullRequestOpened));
-        assert_eq!(missed(&told('b', 9), Some(&heard('a', 5))), Some(EventKind::PullRequestUpdated));
+        assert_eq!(
+            missed(&told('b', 9), Some(&heard('a', 5))),
+            Some(EventKind::PullRequestUpdated)
+        );
         assert_eq!(missed(&told('a', 9), Some(&closed)), Some(EventKind::PullRequestReopened));
         assert_eq!(missed(&told_closed, Some(&heard('a', 5))), Some(EventKind::PullRequestClosed));
         // A push back to an older head.
-        assert_eq!(missed(&told('0', 9), Some(&heard('a', 5))), Some(EventKind::PullRequestUpdated));
+        assert_eq!(
+            missed(&told('0', 9), Some(&heard('a', 5))),
+            Some(EventKind::PullRequestUpdated)
+        );
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl Reconcile {
         let heard = self.ledger.proposals(hosts.unwrap_or_default(), project, subjects).await?;
         let now = self.ledger.clock().now();
         let settled = now.checked_sub(self.settings.patience).unwrap_or(Timestamp::MIN);
-        let noted_until = match (self.settings.first, self.ledger.cursor(self.cursor(place)).await?) {
+        let noted_until = match (self.settings.first, self.ledger.cursor(self.cursor(place)).await?)
+        {
             (FirstLook::Build, _) => 0,
             (FirstLook::Note, Some(cursor)) => cursor.value.parse().unwrap_or(0),
             (FirstLook::Note, None) => {
