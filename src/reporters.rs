@@ -18,8 +18,14 @@ pub trait Reporter: Send + Sync {
 }
 
 mod board;
+mod chat;
+mod markup;
+
 pub mod bus;
+pub mod mail;
+pub mod mattermost;
 pub mod pagure;
+pub mod slack;
 
 #[cfg(test)]
 pub(crate) mod contract;
