@@ -19,7 +19,10 @@ use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::mail::MailSettings;
+use crate::reporters::mattermost::MattermostSettings;
 use crate::reporters::pagure::PagureSettings;
+use crate::reporters::slack::SlackSettings;
 use crate::secret::SecretRef;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::LogSettings;
@@ -58,8 +61,14 @@ pub struct Settings {
     pub amqp: Option<AmqpSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
+    /// People who are written to, by name.
+    pub mail: BTreeMap<String, MailSettings>,
+    /// Channels of Mattermosts, by name.
+    pub mattermost: BTreeMap<String, MattermostSettings>,
     /// Pagures, by name.
     pub pagure: BTreeMap<String, PagureSettings>,
+    /// Channels of Slacks, by name.
+    pub slack: BTreeMap<String, SlackSettings>,
 }
 
 /// The service as a whole: `[service]`.
@@ -160,7 +169,10 @@ impl Settings {
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
         let jenkins = reader.connections("jenkins");
+        let mail = reader.connections("mail");
+        let mattermost = reader.connections("mattermost");
         let pagure = reader.connections("pagure");
+        let slack = reader.connections("slack");
         reader.refuse_shared_hosts("jenkins", &jenkins);
         reader.refuse_shared_hosts("pagure", &pagure);
         reader.refuse_misspelt_variables();
@@ -180,7 +192,21 @@ impl Settings {
         else {
             return Err(faults);
         };
-        Ok(Self { service, ledger, web, log, topics, rules, worker, amqp, jenkins, pagure })
+        Ok(Self {
+            service,
+            ledger,
+            web,
+            log,
+            topics,
+            rules,
+            worker,
+            amqp,
+            jenkins,
+            mail,
+            mattermost,
+            pagure,
+            slack,
+        })
     }
 
     /// The JSON Schema of a settings file, for editors.
