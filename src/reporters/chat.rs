@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::action::{Form, Notice, Report, Stage};
 use crate::executors::Try;
-use crate::remote::Failure;
+use crate::remote::{Failure, chain};
 use crate::subject::Verdict;
 
 pub(super) use self::webhook::Webhook;
@@ -136,6 +136,13 @@ pub(super) async fn keep(room: &dyn Room, said: &Said<'_>, attempt: Try) -> Resu
         Edited::Done => Ok(()),
         Edited::TooLate if is_news => Ok(()),
         Edited::TooLate => room.post(said, None).await,
+    }
+}
+
+/// What went wrong; whether it may pass is not the question of a probe.
+pub(super) fn cause(failure: &Failure) -> String {
+    match failure {
+        Failure::Retry { source, .. } | Failure::GiveUp(source) => chain(source.as_ref()),
     }
 }
 

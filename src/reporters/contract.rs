@@ -203,3 +203,67 @@ impl Bench<'_> {
         seen.filter(|text| text.contains(&report.marker)).collect()
     }
 }
+
+/// Texts that want to be more than words.
+pub(crate) fn hostile_text() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+
+    const PIECES: &[&str] = &[
+        "@",
+        "@here",
+        "@channel",
+        "@all",
+        "@everyone",
+        "<!channel>",
+        "<!here|x>",
+        "<@U123>",
+        "<#C1>",
+        "<",
+        ">",
+        "|",
+        "&",
+        "&lt;",
+        "&#64;",
+        "!",
+        "\\",
+        "`",
+        "```",
+        "*",
+        "**",
+        "_",
+        "~",
+        "~~",
+        "#",
+        "[x](",
+        ")",
+        "[",
+        "]",
+        "https://x.example/@all",
+        "http://",
+        "\n",
+        "\n\n",
+        "\r\n",
+        " ",
+        "    ",
+        "- ",
+        "1. ",
+        "/ci ok",
+        "Tested-by: Mallory <m@x.example>",
+        "From ",
+        "diff --git a/x b/x",
+        "Bcc: m@x.example",
+        ".",
+        "ada",
+        "ſ",
+        "\u{202e}",
+        "\u{2060}",
+        "é",
+        "<!-- x -->",
+        "<b>",
+    ];
+    let piece = prop_oneof![
+        4 => proptest::sample::select(PIECES).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}

@@ -25,8 +25,9 @@ use self::post::PostOffice;
 use crate::action::{Form, Notice, Report, Stage};
 use crate::clock::Clock;
 use crate::executors::{Finding, Try};
-use crate::remote::{Failure, chain};
+use crate::remote::Failure;
 use crate::reporters::Reporter;
+use crate::reporters::chat::cause;
 use crate::secret::SecretRef;
 
 /// Letters to some people: `[mail.NAME]`.
@@ -149,9 +150,7 @@ impl Mail {
 
     /// Asks whether the server answers and lets us in, without sending anything.
     pub async fn probe(&self) -> Vec<Finding> {
-        let problem = self.office.probe().await.err().map(|failure| match &failure {
-            Failure::Retry { source, .. } | Failure::GiveUp(source) => chain(source.as_ref()),
-        });
+        let problem = self.office.probe().await.err().map(|failure| cause(&failure));
         vec![Finding { subject: format!("mail server {}", self.office.address()), problem }]
     }
 

@@ -82,7 +82,10 @@ fn without_files_and_variables_the_defaults_hold() {
         },
         amqp: None,
         jenkins: {},
+        mail: {},
+        mattermost: {},
         pagure: {},
+        slack: {},
     }
     "#);
 }

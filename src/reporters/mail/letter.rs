@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lettre::Message;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder};
 
 use super::MailSettings;
@@ -96,6 +96,7 @@ impl Sender {
             .subject(self.title(&letter.title))
             .date(SystemTime::from(now))
             .message_id(Some(full(&letter.id)))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN);
         if let Some(parent) = thread.last() {
             builder = builder.in_reply_to(parent.clone()).references(thread.join(" "));

@@ -25,6 +25,7 @@ const TRAILERS: &[&str] = &[
     "-id",
     "-tag",
     "-tags",
+    "bcc",
     "cc",
     "closes",
     "date",
@@ -33,6 +34,7 @@ const TRAILERS: &[&str] = &[
     "link",
     "subject",
     "supersedes",
+    "to",
 ];
 
 /// `text`, which is Markdown, as a letter has it.
@@ -89,8 +91,7 @@ impl Dialect for Plain {
 /// Breaks a line between words.
 fn wrap(line: &str, lines: &mut Vec<String>) {
     let first = line.len() - line.trim_start().len();
-    let is_item = line.trim_start().starts_with("- ");
-    let indent = " ".repeat(if is_item { first + 2 } else { first });
+    let indent = " ".repeat(first + bullet_chars(line.trim_start()));
     let mut current = " ".repeat(first);
     let mut has_word = false;
     for word in line.split_whitespace() {
@@ -106,10 +107,17 @@ fn wrap(line: &str, lines: &mut Vec<String>) {
     lines.push(current.trim_end().to_owned());
 }
 
+/// How long the bullet or number is that a line begins with, the space after it included.
+fn bullet_chars(line: &str) -> usize {
+    let word = line.split(' ').next().unwrap_or_default();
+    let number = word.strip_suffix('.').unwrap_or_default();
+    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+    if word == "-" || is_number { word.len() + 1 } else { 0 }
+}
+
 /// A line that no program obeys.
 fn harmless(line: &str) -> String {
     let words = line.trim_start();
-    // The marks of our own lists are no harm.
     let is_command = STARTS.iter().any(|start| words.starts_with(start));
     let word = words.split(':').next().unwrap_or_default();
     let is_word = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && word != words;
@@ -123,9 +131,7 @@ fn harmless(line: &str) -> String {
         return line.to_owned();
     }
     let mut out = line.to_owned();
-    let at = line.len() - words.len() + if is_trailer { word.len() } else { 0 };
-    // After the first character: a reader may take a seam at the beginning for white space.
-    let first = words.chars().next().map_or(0, char::len_utf8);
-    out.insert(if is_trailer { at } else { at + first }, SEAM);
+    let start = line.len() - words.len();
+    out.insert(if is_trailer { start + word.len() } else { start }, SEAM);
     out
 }

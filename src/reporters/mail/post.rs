@@ -165,7 +165,7 @@ fn judged(trouble: &Trouble, what: &str) -> Failure {
     let Trouble { error, is_login } = trouble;
     // A server may repeat what it did not understand, and that is the password.
     let text = match error.status() {
-        Some(code) if *is_login => format!("it refuses `username` and `password` ({code})"),
+        Some(code) if *is_login => format!("it does not let `username` in ({code})"),
         Some(_) | None => one_line(&error.to_string()),
     };
     let source = anyhow!("{what}: {text}");

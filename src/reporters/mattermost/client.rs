@@ -17,8 +17,8 @@ use super::markdown::written;
 use crate::clock::Clock;
 use crate::executors::Finding;
 use crate::message::hash;
-use crate::remote::{Answer, Failure, Remote, chain};
-use crate::reporters::chat::{Edited, Posted, Room, SEARCH_MAX, Said, Webhook, word};
+use crate::remote::{Answer, Failure, Remote};
+use crate::reporters::chat::{Edited, Posted, Room, SEARCH_MAX, Said, Webhook, cause, word};
 use crate::secret::SecretRef;
 
 /// How many posts are asked for at once; Mattermost gives no more.
@@ -176,12 +176,12 @@ impl Channel {
     }
 
     pub(super) async fn probe(&self) -> Vec<Finding> {
-        let token = self.us().await.err().map(|failure| chain(&failure));
+        let token = self.us().await.err().map(|failure| cause(&failure));
         let is_good = token.is_none();
         let subject = format!("the token in `mattermost.{}.token`", self.name);
         let mut findings = vec![Finding { subject, problem: token }];
         if is_good {
-            let problem = self.page(0, 1).await.err().map(|failure| chain(&failure));
+            let problem = self.page(0, 1).await.err().map(|failure| cause(&failure));
             findings.push(Finding { subject: format!("channel `{}`", self.id), problem });
         }
         findings

@@ -25,7 +25,8 @@ impl Dialect for Markdown {
             let is_mark = match c {
                 '\\' | '`' | '*' | '[' | ']' | '|' => true,
                 '_' | '~' => is_at_edge(&chars, index),
-                '>' | '#' | '-' | '+' | '.' | ')' => is_first_mark(&chars, index),
+                '>' | '#' | '-' | '+' => begins_a_block(&chars, index),
+                '.' | ')' => ends_a_number(&chars, index),
                 _ => false,
             };
             if is_mark {
@@ -65,9 +66,14 @@ impl Dialect for Markdown {
     }
 }
 
-/// Whether a mark would make a block of the line that it begins, perhaps after a number.
-fn is_first_mark(chars: &[char], index: usize) -> bool {
+/// Whether a mark would make a heading, a quote or an item of the line that it begins.
+fn begins_a_block(chars: &[char], index: usize) -> bool {
     let before = chars.get(..index).unwrap_or_default();
-    let is_numbered = matches!(chars.get(index), Some('.' | ')'));
-    before.iter().all(|c| is_numbered && c.is_ascii_digit() || *c == SEAM || *c == ' ')
+    before.iter().all(|c| *c == SEAM || *c == ' ')
+}
+
+/// Whether a mark would make a numbered item of the line that it stands in.
+fn ends_a_number(chars: &[char], index: usize) -> bool {
+    let before = chars.get(..index).unwrap_or_default();
+    !before.is_empty() && before.iter().all(char::is_ascii_digit)
 }

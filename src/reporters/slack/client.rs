@@ -16,8 +16,8 @@ use super::SlackSettings;
 use super::mrkdwn::written;
 use crate::clock::Clock;
 use crate::executors::Finding;
-use crate::remote::{Answer, Failure, Remote, chain};
-use crate::reporters::chat::{Edited, Posted, Room, SEARCH_MAX, Said, Webhook, word};
+use crate::remote::{Answer, Failure, Remote};
+use crate::reporters::chat::{Edited, Posted, Room, SEARCH_MAX, Said, Webhook, cause, word};
 use crate::secret::SecretRef;
 
 /// The type of our metadata.
@@ -180,16 +180,13 @@ impl Channel {
     }
 
     pub(super) async fn probe(&self) -> Vec<Finding> {
-        let token = match self.us().await {
-            Ok(_) => None,
-            Err(failure) => Some(chain(&failure)),
-        };
+        let token = self.us().await.err().map(|failure| cause(&failure));
         let is_good = token.is_none();
         let subject = format!("the token in `slack.{}.token`", self.name);
         let mut findings = vec![Finding { subject, problem: token }];
         if is_good {
             let read = self.page("conversations.history", &[("limit", "1")]).await;
-            let problem = read.err().map(|failure| chain(&failure));
+            let problem = read.err().map(|failure| cause(&failure));
             findings.push(Finding { subject: format!("channel `{}`", self.id), problem });
         }
         findings
@@ -285,7 +282,7 @@ impl Channel {
             return Ok(reply);
         }
         let said = reply.error.as_deref();
-        let mut what = with_word(what.to_owned(), said.and_then(word));
+        let mut what = with_word(what.to_owned(), said.map(|said| word(said).unwrap_or("refused")));
         let needed = reply.needed.as_deref().unwrap_or_default();
         if !needed.is_empty()
             && needed.chars().all(|c| c.is_ascii_lowercase() || ":.,_".contains(c))
