@@ -14,7 +14,7 @@ pub const LINE_MAX_ESCAPED_CHARS: usize = LINE_MAX_CHARS * 7 + 1;
 /// has it, nor does any trim it as white space.  It stands inside what must not be recognised.
 ///
 /// An entity (`&#64;`) would not do: forges look for mentions after Markdown has been rendered.
-const SEAM: char = '\u{2060}';
+pub const SEAM: char = '\u{2060}';
 
 /// What other bots obey.  Where a pattern has several words, they look for them with anything but
 /// letters in between, so the first word is cut in two; a seam between the words would not help.

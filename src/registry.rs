@@ -25,6 +25,8 @@ use crate::subject::ConnectionName;
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
 
+mod messengers;
+
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let mut directory = Directory::default();
@@ -67,6 +69,7 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
             Connection { hosts, forms: Pagure::FORMS, is_forge: true, ..Connection::default() };
         directory.insert(connection_name("pagure", Some(name))?, connection);
     }
+    messengers::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -112,6 +115,7 @@ pub fn sites(
         let site = reporting(host(&pagure.url), pagure.concurrency, reporter);
         sites.insert(connection_name("pagure", Some(name))?, site);
     }
+    messengers::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
@@ -177,6 +181,7 @@ pub async fn probe(
             found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
         findings.push((connection, found));
     }
+    findings.extend(messengers::probe(settings, clock).await?);
     Ok(findings)
 }
 

@@ -3,7 +3,11 @@
 
 pub mod forgejo;
 pub mod gitlab;
+pub mod chat;
 pub mod jenkins;
+pub mod mail;
+pub mod mattermost;
 pub mod pagure;
+pub mod slack;
 
 mod serve;

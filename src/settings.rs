@@ -22,7 +22,10 @@ use crate::command::CommandSettings;
 use crate::executors::jenkins::JenkinsSettings;
 use crate::reporters::github::GithubSettings;
 use crate::reporters::gitlab::GitLabSettings;
+use crate::reporters::mail::MailSettings;
+use crate::reporters::mattermost::MattermostSettings;
 use crate::reporters::pagure::PagureSettings;
+use crate::reporters::slack::SlackSettings;
 use crate::secret::SecretRef;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::LogSettings;
@@ -70,8 +73,14 @@ pub struct Settings {
     pub gitlab: BTreeMap<String, GitLabSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
+    /// People who are written to, by name.
+    pub mail: BTreeMap<String, MailSettings>,
+    /// Channels of Mattermosts, by name.
+    pub mattermost: BTreeMap<String, MattermostSettings>,
     /// Pagures, by name.
     pub pagure: BTreeMap<String, PagureSettings>,
+    /// Channels of Slacks, by name.
+    pub slack: BTreeMap<String, SlackSettings>,
 }
 
 /// The service as a whole: `[service]`.
@@ -209,9 +218,12 @@ impl Settings {
         let github = reader.connections("github");
         let gitlab = reader.connections("gitlab");
         let jenkins = reader.connections("jenkins");
+        let mail = reader.connections("mail");
+        let mattermost = reader.connections("mattermost");
         let pagure = reader.connections("pagure");
         reader.refuse_shared_hosts("github", &github);
         reader.refuse_shared_hosts("gitlab", &gitlab);
+        let slack = reader.connections("slack");
         reader.refuse_shared_hosts("jenkins", &jenkins);
         reader.refuse_shared_hosts("pagure", &pagure);
         reader.refuse_misspelt_variables();
@@ -247,7 +259,10 @@ impl Settings {
             github,
             gitlab,
             jenkins,
+            mail,
+            mattermost,
             pagure,
+            slack,
         })
     }
 

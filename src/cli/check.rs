@@ -180,6 +180,17 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
         add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
     }
+    for (name, mail) in &settings.mail {
+        add(format!("mail.{name}.password"), mail.password.as_ref());
+    }
+    for (name, mattermost) in &settings.mattermost {
+        add(format!("mattermost.{name}.webhook"), mattermost.webhook.as_ref());
+        add(format!("mattermost.{name}.token"), mattermost.token.as_ref());
+    }
+    for (name, slack) in &settings.slack {
+        add(format!("slack.{name}.webhook"), slack.webhook.as_ref());
+        add(format!("slack.{name}.token"), slack.token.as_ref());
+    }
     for (name, pagure) in &settings.pagure {
         add(format!("pagure.{name}.token"), pagure.token.as_ref());
         for (project, token) in &pagure.tokens {

@@ -19,6 +19,8 @@ use crate::reporters::pagure::PagureSettings;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::{self, LogSettings};
 
+mod told;
+
 /// Something wrong with one key, or with several together.
 pub(super) struct Complaint {
     /// The keys, within the section.

@@ -38,8 +38,14 @@ pub(super) const PATHS: &[&str] = &[
     "jenkins.*.token",
     "jenkins.*.password",
     "jenkins.*.trigger_token",
+    "mail.*.ca",
+    "mail.*.password",
+    "mattermost.*.webhook",
+    "mattermost.*.token",
     "pagure.*.token",
     "pagure.*.tokens.*",
+    "slack.*.webhook",
+    "slack.*.token",
 ];
 
 /// All layers, merged, with the means to find out what came from where.

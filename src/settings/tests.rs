@@ -88,7 +88,10 @@ fn without_files_and_variables_the_defaults_hold() {
         amqp: None,
         github: {},
         jenkins: {},
+        mail: {},
+        mattermost: {},
         pagure: {},
+        slack: {},
     }
     "#);
 }
