@@ -82,6 +82,7 @@ fn without_files_and_variables_the_defaults_hold() {
         },
         amqp: None,
         github: {},
+        gitlab: {},
         jenkins: {},
         pagure: {},
     }

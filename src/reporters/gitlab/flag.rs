@@ -158,12 +158,12 @@ async fn places(
     // pipelines it is not that of the branch.
     let shown = request.head_pipeline.filter(|pipeline| pipeline.sha == commit.as_str());
     let is_fork = request.source_project_id != Some(target);
+    let at = |id: u64| if id == target { project.clone() } else { Project::numbered(id) };
     let mut places = Vec::new();
     if let Some(Pipeline { project_id, reference, .. }) = shown {
-        places.push(Place { project: Project::numbered(project_id), reference });
+        places.push(Place { project: at(project_id), reference });
     } else if let Some(source) = request.source_project_id {
-        let project = Project::numbered(source);
-        places.push(Place { project, reference: request.source_branch });
+        places.push(Place { project: at(source), reference: request.source_branch });
     }
     if is_fork {
         let reference = format!("refs/merge-requests/{number}/head");
