@@ -41,7 +41,8 @@ struct Wanted<'r> {
 struct Status {
     id: u64,
     name: String,
-    status: String,
+    #[serde(rename = "status")]
+    state: String,
     #[serde(default, rename = "ref")]
     reference: Option<String>,
     #[serde(default)]
@@ -91,11 +92,11 @@ enum Step {
 
 impl Status {
     fn is_open(&self) -> bool {
-        matches!(self.status.as_str(), "pending" | "running")
+        matches!(self.state.as_str(), "pending" | "running")
     }
 
     fn is(&self, wanted: &Wanted<'_>) -> bool {
-        self.status == wanted.state
+        self.state == wanted.state
             && self.description.as_deref() == Some(&wanted.description)
             && (wanted.target_url.is_none() || self.target_url.as_deref() == wanted.target_url)
     }
@@ -105,7 +106,7 @@ impl Status {
         if self.is(wanted) {
             return Step::Nothing;
         }
-        match (self.status.as_str(), wanted.state) {
+        match (self.state.as_str(), wanted.state) {
             ("pending" | "running", "pending") | ("running", "running") => Step::EndAndSet,
             _ => Step::Set,
         }

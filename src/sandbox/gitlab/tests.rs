@@ -14,7 +14,7 @@ use crate::event::{Event, EventKind};
 use crate::hooks::gitlab::GitLabHook;
 use crate::hooks::{Admitted, Hook};
 use crate::remote::{Answer, Remote};
-use crate::subject::ConnectionName;
+use crate::subject::{CommitSha, ConnectionName};
 use crate::topic::catalog::Catalog;
 
 const PROJECT: &str = "rail/signalbox";
@@ -86,19 +86,23 @@ async fn take(State(door): State<Arc<Behind>>, headers: HeaderMap, body: Bytes) 
     let selection = catalog.select(&EventKind::ALL.into_iter().collect());
     let envelope = envelope::open(&message, &Limits::default()).unwrap();
     let events = selection.read(&envelope, "POINTSMAN_RUN").unwrap().events;
-    let lines = events.iter().map(|event| line(event));
+    let lines = events.iter().map(line);
     door.read.lock().unwrap().extend(lines);
     StatusCode::ACCEPTED
+}
+
+fn short(sha: &CommitSha) -> &str {
+    sha.as_str().get(..4).unwrap()
 }
 
 /// Kind, subject, head, who, and what else changes.
 fn line(event: &Event) -> String {
     let Some(on) = event.pull_request() else {
         let Event::Push(push) = event else { return event.kind().to_string() };
-        let base = push.base.sha.as_ref().map_or("-", |sha| &sha.as_str()[..4]);
+        let base = push.base.sha.as_ref().map_or("-", short);
         return format!("{} {} {base} by {}", push.event, push.target, push.author);
     };
-    let head = on.head.sha.as_ref().map_or("-", |sha| &sha.as_str()[..4]);
+    let head = on.head.sha.as_ref().map_or("-", short);
     let state = &on.pull_request;
     let mut line = format!(
         "{} {}!{} at {head} of {} ({}) by {} draft={} merged={}",
@@ -112,7 +116,8 @@ fn line(event: &Event) -> String {
         state.merged,
     );
     if let Event::Comment(comment) = event {
-        line.push_str(&format!(" {:?} of {}", comment.comment.text, comment.comment.author));
+        let said = &comment.comment;
+        line = format!("{line} {:?} of {}", said.text, said.author);
     }
     line
 }
