@@ -92,7 +92,7 @@ pub fn sites(
     }
     for (name, settings) in &settings.gitlab {
         let gitlab = Arc::new(gitlab_at(name, settings, clock)?);
-        let reporter: Arc<dyn Reporter> = gitlab.clone();
+        let reporter: Arc<dyn Reporter> = Arc::<GitLab>::clone(&gitlab);
         let site = reporting(host(&settings.url), settings.concurrency, reporter);
         let site = Site { forge: Some(gitlab), ..site };
         sites.insert(connection_name("gitlab", Some(name))?, site);

@@ -69,7 +69,7 @@ pub struct Settings {
     pub amqp: Option<AmqpSettings>,
     /// GitHubs, by name.
     pub github: BTreeMap<String, GithubSettings>,
-    /// GitLabs, by name.
+    /// Connections to GitLab, by name.
     pub gitlab: BTreeMap<String, GitLabSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,

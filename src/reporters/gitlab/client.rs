@@ -230,6 +230,9 @@ impl Client {
             Some(other) => other.to_string(),
             None => String::new(),
         };
+        // `404 Not Found` is what the status says by itself.
+        let status = answer.status.to_string();
+        let words = if words.eq_ignore_ascii_case(&status) { String::new() } else { words };
         said(&words.replace(self.secret.expose_secret(), "[token]"))
     }
 

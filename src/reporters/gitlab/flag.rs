@@ -41,7 +41,8 @@ struct Wanted<'r> {
 struct Status {
     id: u64,
     name: String,
-    status: String,
+    #[serde(rename = "status")]
+    state: String,
     #[serde(default, rename = "ref")]
     reference: Option<String>,
     #[serde(default)]
@@ -91,11 +92,11 @@ enum Step {
 
 impl Status {
     fn is_open(&self) -> bool {
-        matches!(self.status.as_str(), "pending" | "running")
+        matches!(self.state.as_str(), "pending" | "running")
     }
 
     fn is(&self, wanted: &Wanted<'_>) -> bool {
-        self.status == wanted.state
+        self.state == wanted.state
             && self.description.as_deref() == Some(&wanted.description)
             && (wanted.target_url.is_none() || self.target_url.as_deref() == wanted.target_url)
     }
@@ -105,7 +106,7 @@ impl Status {
         if self.is(wanted) {
             return Step::Nothing;
         }
-        match (self.status.as_str(), wanted.state) {
+        match (self.state.as_str(), wanted.state) {
             ("pending" | "running", "pending") | ("running", "running") => Step::EndAndSet,
             _ => Step::Set,
         }
@@ -158,12 +159,12 @@ async fn places(
     // pipelines it is not that of the branch.
     let shown = request.head_pipeline.filter(|pipeline| pipeline.sha == commit.as_str());
     let is_fork = request.source_project_id != Some(target);
+    let at = |id: u64| if id == target { project.clone() } else { Project::numbered(id) };
     let mut places = Vec::new();
     if let Some(Pipeline { project_id, reference, .. }) = shown {
-        places.push(Place { project: Project::numbered(project_id), reference });
+        places.push(Place { project: at(project_id), reference });
     } else if let Some(source) = request.source_project_id {
-        let project = Project::numbered(source);
-        places.push(Place { project, reference: request.source_branch });
+        places.push(Place { project: at(source), reference: request.source_branch });
     }
     if is_fork {
         let reference = format!("refs/merge-requests/{number}/head");
