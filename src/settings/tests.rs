@@ -7,6 +7,7 @@ use super::*;
 
 mod defaults;
 mod faults;
+mod told;
 
 /// Loads files with the given contents, and variables, in a folder of their own.
 fn load(

@@ -135,8 +135,8 @@ struct Post {
 impl Post {
     /// The marker and the stage, if the post is one of ours.
     fn mark(&self, us: &str) -> Option<(&str, &str)> {
-        let mark = &self.props["pointsman"];
-        let mark = (mark["marker"].as_str()?, mark["stage"].as_str()?);
+        let text = |path| self.props.pointer(path)?.as_str();
+        let mark = (text("/pointsman/marker")?, text("/pointsman/stage")?);
         (self.user_id == us).then_some(mark)
     }
 }

@@ -62,7 +62,7 @@ impl Hook {
         }
         let what = format!("cannot post to the webhook of `slack.{}`", self.name);
         let said = std::str::from_utf8(&answer.body).ok().and_then(word);
-        Err(self.webhook.remote().refusal(&answer, &with_word(what, said)))
+        Err(self.webhook.remote().refusal(&answer, &with_word(&what, said)))
     }
 }
 
@@ -147,9 +147,9 @@ struct Message {
 impl Message {
     /// The marker and the stage, if the message is one of ours.
     fn mark(&self, us: &str) -> Option<(&str, &str)> {
-        let is_ours = self.user.as_deref() == Some(us) && self.metadata["event_type"] == EVENT_TYPE;
-        let payload = &self.metadata["event_payload"];
-        let mark = (payload["marker"].as_str()?, payload["stage"].as_str()?);
+        let text = |path| self.metadata.pointer(path)?.as_str();
+        let mark = (text("/event_payload/marker")?, text("/event_payload/stage")?);
+        let is_ours = self.user.as_deref() == Some(us) && text("/event_type") == Some(EVENT_TYPE);
         is_ours.then_some(mark)
     }
 
@@ -282,7 +282,7 @@ impl Channel {
             return Ok(reply);
         }
         let said = reply.error.as_deref();
-        let mut what = with_word(what.to_owned(), said.map(|said| word(said).unwrap_or("refused")));
+        let mut what = with_word(what, said.map(|said| word(said).unwrap_or("refused")));
         let needed = reply.needed.as_deref().unwrap_or_default();
         if !needed.is_empty()
             && needed.chars().all(|c| c.is_ascii_lowercase() || ":.,_".contains(c))
@@ -348,8 +348,8 @@ impl Room for Channel {
     }
 }
 
-fn with_word(what: String, word: Option<&str>) -> String {
-    word.map_or_else(|| what.clone(), |word| format!("{what}: {word}"))
+fn with_word(what: &str, word: Option<&str>) -> String {
+    word.map_or_else(|| what.to_owned(), |word| format!("{what}: {word}"))
 }
 
 fn too_many(answer: &Answer) -> Answer {

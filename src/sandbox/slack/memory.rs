@@ -102,26 +102,21 @@ impl Memory {
     fn page(&self, call: &Call, thread: Option<&str>) -> Result<Value, Refused> {
         let query = |name: &str| call.query.get(name).map(String::as_str);
         in_channel(query("channel"))?;
-        let mut shown: Vec<&Message> = match thread {
-            Some(ts) => {
-                let is_of =
-                    |message: &&Message| message.ts == ts || message.thread.as_deref() == Some(ts);
-                self.messages.iter().filter(is_of).collect()
-            }
-            None => {
-                let is_shown =
-                    |message: &&Message| message.thread.is_none() || message.is_broadcast;
-                self.messages.iter().rev().filter(is_shown).collect()
-            }
+        let shown: Vec<&Message> = if let Some(ts) = thread {
+            let is_of =
+                |message: &&Message| message.ts == ts || message.thread.as_deref() == Some(ts);
+            self.messages.iter().filter(is_of).collect()
+        } else {
+            let is_shown = |message: &&Message| message.thread.is_none() || message.is_broadcast;
+            self.messages.iter().rev().filter(is_shown).collect()
         };
         let limit = query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100);
         let start = query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
         let has_more = shown.len() > start + limit;
         let next = if has_more { (start + limit).to_string() } else { String::new() };
         let is_with_metadata = query("include_all_metadata") == Some("true");
-        shown = shown.into_iter().skip(start).take(limit).collect();
-        let messages: Vec<Value> =
-            shown.into_iter().map(|message| shape(message, is_with_metadata)).collect();
+        let shown = shown.into_iter().skip(start).take(limit);
+        let messages: Vec<Value> = shown.map(|message| shape(message, is_with_metadata)).collect();
         Ok(json!({
             "messages": messages,
             "has_more": has_more,
@@ -131,16 +126,27 @@ impl Memory {
 }
 
 fn shape(message: &Message, is_with_metadata: bool) -> Value {
-    let mut shown = json!({
-        "type": "message", "user": message.user, "ts": message.ts, "text": message.text,
-    });
-    if let Some(thread) = &message.thread {
-        shown["thread_ts"] = thread.as_str().into();
+    let shown = [
+        ("type", Some("message".into())),
+        ("user", Some(message.user.as_str().into())),
+        ("ts", Some(message.ts.as_str().into())),
+        ("text", Some(message.text.as_str().into())),
+        ("thread_ts", message.thread.as_deref().map(Value::from)),
+        ("metadata", Some(message.metadata.clone()).filter(|it| is_with_metadata && !it.is_null())),
+    ];
+    object(shown)
+}
+
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let there = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(there.collect())
+}
+
+fn accepted(mut body: Value) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.insert("ok".to_owned(), true.into());
     }
-    if is_with_metadata && !message.metadata.is_null() {
-        shown["metadata"] = message.metadata.clone();
-    }
-    shown
+    body
 }
 
 fn in_channel(channel: Option<&str>) -> Result<(), Refused> {
@@ -160,9 +166,8 @@ impl chat::Memory for Memory {
         if let Some(method) = call.path.strip_prefix("api/") {
             let is_change = matches!(method, "chat.postMessage" | "chat.update");
             return match self.call(method, call) {
-                Ok(mut body) => {
-                    body["ok"] = true.into();
-                    let reply = Reply::json(200, &body);
+                Ok(body) => {
+                    let reply = Reply::json(200, &accepted(body));
                     if is_change { reply.changed() } else { reply }
                 }
                 Err(word) => self.refuse(call, word),
@@ -188,10 +193,8 @@ impl chat::Memory for Memory {
         if !call.path.starts_with("api/") {
             return Reply::text(403, word);
         }
-        let mut body = json!({ "ok": false, "error": word });
-        if word == "missing_scope" {
-            body["needed"] = "channels:history".into();
-        }
-        Reply::json(200, &body)
+        let needed = (word == "missing_scope").then(|| "channels:history".into());
+        let fields = [("ok", Some(false.into())), ("error", Some(word.into())), ("needed", needed)];
+        Reply::json(200, &object(fields))
     }
 }

@@ -20,7 +20,7 @@ impl Section for SlackSettings {
             "is not used beside `token` and `channel`: give one or the other",
         );
         complaints.when(
-            self.token.is_some() && self.channel.is_none(),
+            self.token.is_some() && self.channel.is_none() && self.webhook.is_none(),
             &["channel"],
             "is missing: a `token` can post to many",
         );
@@ -120,7 +120,7 @@ impl Section for MailSettings {
         complaints.when(self.reply_to.as_ref().is_some_and(is_wrong), &["reply_to"], what);
         for (key, list) in [("to", &self.to), ("cc", &self.cc)] {
             if let Some(wrong) = list.iter().find(|text| is_wrong(text)) {
-                complaints.when(true, &[key], &format!("has `{wrong}`, which is no address"));
+                complaints.when(true, &[key], &format!("has {wrong:?}, which is no address"));
             }
         }
         let has_control = self.prefix.contains(char::is_control);

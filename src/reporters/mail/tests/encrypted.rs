@@ -14,14 +14,17 @@ use super::*;
 const CERTIFICATE: &[u8] = include_bytes!("server.pem");
 const KEY: &[u8] = include_bytes!("server.key");
 
-/// Serves one connection; what it heard before and after TLS began is told at its end.
-fn serve(security: Security) -> (u16, JoinHandle<(Vec<String>, Vec<String>)>) {
+/// What was heard before and after TLS began.
+type Heard = (Vec<String>, Vec<String>);
+
+/// Serves one connection, and tells at its end what it heard.
+fn serve(security: Security) -> (u16, JoinHandle<Heard>) {
     crate::remote::install_tls();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let mut clear = Vec::new();
         if security == Security::StartTls {
             stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
