@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::clock::Clock;
@@ -11,10 +12,15 @@ use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
 use crate::hooks::Hook;
+use crate::hooks::forgejo::ForgejoHook;
+use crate::hooks::jenkins::JenkinsHook;
+use crate::hooks::pagure::PagureHook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
-use crate::reporters::pagure::Pagure;
+use crate::reporters::forgejo::{Forgejo, ForgejoSettings};
+use crate::reporters::pagure::{Pagure, PagureSettings};
 use crate::rules::RuleSet;
+use crate::secret::{self, SecretRef};
 use crate::settings::Settings;
 use crate::subject::ConnectionName;
 use crate::worker::Site;
@@ -23,6 +29,17 @@ use crate::worker::backoff::Backoff;
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let mut directory = Directory::default();
+    for (name, forgejo) in &settings.forgejo {
+        let connection = Connection {
+            hosts: vec![host(&forgejo.url)],
+            forms: Forgejo::FORMS,
+            is_forge: true,
+            edits: true,
+            people: forgejo.people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name("forgejo", Some(name))?, connection);
+    }
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
         hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));
@@ -33,9 +50,13 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
         directory.insert(connection_name("jenkins", Some(name))?, connection);
     }
     for (name, pagure) in &settings.pagure {
-        let hosts = vec![host(&pagure.url)];
-        let connection =
-            Connection { hosts, forms: Pagure::FORMS, is_forge: true, ..Connection::default() };
+        let connection = Connection {
+            hosts: vec![host(&pagure.url)],
+            forms: Pagure::FORMS,
+            is_forge: true,
+            people: pagure.people.clone(),
+            ..Connection::default()
+        };
         directory.insert(connection_name("pagure", Some(name))?, connection);
     }
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
@@ -51,6 +72,13 @@ pub fn sites(
     clock: &Clock,
 ) -> anyhow::Result<BTreeMap<ConnectionName, Site>> {
     let mut sites = BTreeMap::new();
+    for (name, forgejo) in &settings.forgejo {
+        let system = Arc::new(forgejo_at(name, forgejo, clock)?);
+        let reporter: Arc<dyn Reporter> = Arc::<Forgejo>::clone(&system);
+        let site = reporting(host(&forgejo.url), forgejo.concurrency, reporter);
+        let site = Site { forge: Some(system), ..site };
+        sites.insert(connection_name("forgejo", Some(name))?, site);
+    }
     for (name, jenkins) in &settings.jenkins {
         let executor: Arc<dyn Executor> = Arc::new(jenkins_at(settings, name, clock)?);
         let poll = Backoff { min: jenkins.poll_min, max: jenkins.poll_max };
@@ -65,8 +93,10 @@ pub fn sites(
         sites.insert(connection_name("jenkins", Some(name))?, site);
     }
     for (name, pagure) in &settings.pagure {
-        let reporter: Arc<dyn Reporter> = Arc::new(Pagure::new(name, pagure, clock.clone())?);
+        let system = Arc::new(pagure_at(name, pagure, clock)?);
+        let reporter: Arc<dyn Reporter> = Arc::<Pagure>::clone(&system);
         let site = reporting(host(&pagure.url), pagure.concurrency, reporter);
+        let site = Site { forge: Some(system), ..site };
         sites.insert(connection_name("pagure", Some(name))?, site);
     }
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
@@ -75,12 +105,38 @@ pub fn sites(
 }
 
 /// Those who may post to `/hooks/…`; secrets are read here.
-pub fn hooks(
-    _settings: &Settings,
-    _clock: &Clock,
-) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
-    let hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
+pub fn hooks(settings: &Settings) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
+    let mut hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
+    for (name, forgejo) in &settings.forgejo {
+        if let Some((connection, secrets)) = door(("forgejo", name), &forgejo.webhook_secrets)? {
+            hooks.insert(connection.clone(), Arc::new(ForgejoHook::new(connection, secrets)));
+        }
+    }
+    for (name, jenkins) in &settings.jenkins {
+        if let Some((connection, secrets)) = door(("jenkins", name), &jenkins.webhook_secrets)? {
+            hooks.insert(connection.clone(), Arc::new(JenkinsHook::new(connection, secrets)));
+        }
+    }
+    for (name, pagure) in &settings.pagure {
+        if let Some((connection, keys)) = door(("pagure", name), &pagure.webhook_keys)? {
+            hooks.insert(connection.clone(), Arc::new(PagureHook::new(connection, keys)));
+        }
+    }
     Ok(hooks)
+}
+
+/// The door of a connection, which has one if it has secrets.
+fn door(
+    (kind, name): (&str, &str),
+    secrets: &[SecretRef],
+) -> anyhow::Result<Option<(ConnectionName, Vec<SecretString>)>> {
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let connection = connection_name(kind, Some(name))?;
+    let what = || format!("cannot use what proves the webhooks of `{connection}`");
+    let secrets = secret::read_all(secrets).with_context(what)?;
+    Ok(Some((connection, secrets)))
 }
 
 /// Asks every system whether it can be used as `rules` want to use it.
@@ -97,14 +153,29 @@ pub async fn probe(
         findings.push((connection, found));
     }
     let projects = rules.projects();
+    for (name, forgejo) in &settings.forgejo {
+        let connection = connection_name("forgejo", Some(name))?;
+        let found = forgejo_at(name, forgejo, clock)?.probe(&projects).await;
+        findings.push((connection, told(found)));
+    }
     for (name, pagure) in &settings.pagure {
         let connection = connection_name("pagure", Some(name))?;
-        let found = Pagure::new(name, pagure, clock.clone())?.probe(&projects).await;
-        let found =
-            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
-        findings.push((connection, found));
+        let found = pagure_at(name, pagure, clock)?.probe(&projects).await;
+        findings.push((connection, told(found)));
     }
     Ok(findings)
+}
+
+fn told(found: Vec<(String, Option<String>)>) -> Vec<Finding> {
+    found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect()
+}
+
+fn forgejo_at(name: &str, settings: &ForgejoSettings, clock: &Clock) -> anyhow::Result<Forgejo> {
+    Forgejo::new(name, host(&settings.url), settings, clock.clone())
+}
+
+fn pagure_at(name: &str, settings: &PagureSettings, clock: &Clock) -> anyhow::Result<Pagure> {
+    Pagure::new(name, host(&settings.url), settings, clock.clone())
 }
 
 fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {

@@ -170,7 +170,7 @@ impl Service {
         service.spawn_sources(&prepared, plan);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
-            service.spawn_web((listener, buses.door, metrics), &prepared, &clock)?;
+            service.spawn_web((listener, buses.door, metrics), &prepared)?;
         }
         Ok(service)
     }
@@ -281,7 +281,6 @@ impl Service {
         &mut self,
         (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
         prepared: &Prepared,
-        clock: &Clock,
     ) -> anyhow::Result<()> {
         let (settings, reader) = (&prepared.settings, Arc::clone(&prepared.reader));
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
@@ -289,7 +288,7 @@ impl Service {
             bus,
             token: token.context("cannot read `web.token`")?,
             room: web::body::Room::new(settings.web.body_max.bytes()),
-            hooks: Arc::new(registry::hooks(settings, clock)?),
+            hooks: Arc::new(registry::hooks(settings)?),
             weigh: Arc::new(move |connection, message| reader.weigh(connection, message)),
             quiet: Arc::default(),
             limits: limits(settings),

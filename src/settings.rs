@@ -19,6 +19,7 @@ use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::pagure::PagureSettings;
 use crate::secret::SecretRef;
 use crate::source::amqp::AmqpSettings;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
     pub amqp: Option<AmqpSettings>,
+    /// Forgejos and Giteas, by name.
+    pub forgejo: BTreeMap<String, ForgejoSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
     /// Pagures, by name.
@@ -159,8 +162,10 @@ impl Settings {
         let rules = reader.section("rules");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
+        let forgejo = reader.connections("forgejo");
         let jenkins = reader.connections("jenkins");
         let pagure = reader.connections("pagure");
+        reader.refuse_shared_hosts("forgejo", &forgejo);
         reader.refuse_shared_hosts("jenkins", &jenkins);
         reader.refuse_shared_hosts("pagure", &pagure);
         reader.refuse_misspelt_variables();
@@ -180,7 +185,19 @@ impl Settings {
         else {
             return Err(faults);
         };
-        Ok(Self { service, ledger, web, log, topics, rules, worker, amqp, jenkins, pagure })
+        Ok(Self {
+            service,
+            ledger,
+            web,
+            log,
+            topics,
+            rules,
+            worker,
+            amqp,
+            forgejo,
+            jenkins,
+            pagure,
+        })
     }
 
     /// The JSON Schema of a settings file, for editors.

@@ -99,7 +99,8 @@ pub(super) async fn run(
 /// Looks at everything that is on this machine.
 fn offline(settings: &Settings, findings: &mut Findings) {
     let amqp = usize::from(settings.amqp.is_some());
-    findings.connections = settings.jenkins.len() + settings.pagure.len() + amqp;
+    findings.connections =
+        settings.forgejo.len() + settings.jenkins.len() + settings.pagure.len() + amqp;
     for (key, secret) in secrets(settings) {
         if let Err(error) = secret.read() {
             findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
@@ -141,13 +142,25 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     add("web.token".to_owned(), settings.web.token.as_ref());
     let amqp = settings.amqp.as_ref();
     add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
+    for (name, forgejo) in &settings.forgejo {
+        add(format!("forgejo.{name}.token"), Some(&forgejo.token));
+        for secret in &forgejo.webhook_secrets {
+            add(format!("forgejo.{name}.webhook_secrets"), Some(secret));
+        }
+    }
     for (name, jenkins) in &settings.jenkins {
+        for secret in &jenkins.webhook_secrets {
+            add(format!("jenkins.{name}.webhook_secrets"), Some(secret));
+        }
         add(format!("jenkins.{name}.token"), jenkins.token.as_ref());
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
         add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
     }
     for (name, pagure) in &settings.pagure {
         add(format!("pagure.{name}.token"), pagure.token.as_ref());
+        for key in &pagure.webhook_keys {
+            add(format!("pagure.{name}.webhook_keys"), Some(key));
+        }
         for (project, token) in &pagure.tokens {
             add(format!("pagure.{name}.tokens.{project}"), Some(token));
         }

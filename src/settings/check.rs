@@ -11,6 +11,7 @@ use super::{
     LedgerSettings, RulesSettings, ServiceSettings, TopicsSettings, WebSettings, WorkerSettings,
 };
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::pagure::PagureSettings;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::{self, LogSettings};
@@ -215,6 +216,18 @@ impl Section for AmqpSettings {
     }
 }
 
+impl Section for ForgejoSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.address("url", &self.url);
+        let is_long = self.context_prefix.chars().count() > Self::CONTEXT_PREFIX_MAX_CHARS;
+        complaints.when(is_long, &["context_prefix"], "is too long to leave room for a name");
+        complaints.at_least_one("concurrency", &self.concurrency);
+        complaints.some_time("timeout", self.timeout);
+        complaints.0
+    }
+}
+
 impl Section for JenkinsSettings {
     fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Complaints::default();
@@ -260,6 +273,16 @@ impl Section for PagureSettings {
         complaints.at_least_one("concurrency", &self.concurrency);
         complaints.some_time("timeout", self.timeout);
         complaints.0
+    }
+}
+
+impl Connection for ForgejoSettings {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn aliases(&self) -> &[String] {
+        &[]
     }
 }
 

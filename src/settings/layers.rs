@@ -29,11 +29,15 @@ pub(super) const PATHS: &[&str] = &[
     "amqp.ca",
     "amqp.certificate",
     "amqp.key",
+    "forgejo.*.token",
+    "forgejo.*.webhook_secrets",
     "jenkins.*.token",
     "jenkins.*.password",
     "jenkins.*.trigger_token",
+    "jenkins.*.webhook_secrets",
     "pagure.*.token",
     "pagure.*.tokens.*",
+    "pagure.*.webhook_keys",
 ];
 
 /// All layers, merged, with the means to find out what came from where.

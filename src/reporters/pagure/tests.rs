@@ -42,7 +42,8 @@ impl World {
         let tokens = [(project.to_owned(), SecretRef::File(file))];
         let settings = settings(&pagure, tokens.into());
         Self {
-            reporter: Pagure::new("main", &settings, Clock::system()).unwrap(),
+            reporter: Pagure::new("main", "forge.example".to_owned(), &settings, Clock::system())
+                .unwrap(),
             subject: pull_request("forge.example", project, number),
             pagure,
             _secrets: secrets,
@@ -111,8 +112,10 @@ fn settings(pagure: &PagureStandIn, tokens: BTreeMap<String, SecretRef>) -> Pagu
         token: None,
         tokens,
         username: "Pointsman".to_owned(),
+        webhook_keys: Vec::new(),
         concurrency: 1,
         timeout: Duration::from_secs(30),
+        people: People::default(),
     }
 }
 
@@ -315,7 +318,7 @@ async fn no_secret_is_ever_shown() {
     assert!(!format!("{:?}", world.reporter).contains(TOKEN));
     let tokens = BTreeMap::from([("signalbox".to_owned(), SecretRef::File("/none".into()))]);
     let settings = settings(&world.pagure, tokens);
-    let error = Pagure::new("main", &settings, Clock::system()).unwrap_err();
+    let error = Pagure::new("main", String::new(), &settings, Clock::system()).unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r#"cannot use `pagure.main.tokens."signalbox"`"#);
 }
 

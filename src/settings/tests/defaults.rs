@@ -21,7 +21,7 @@ fn keys_in(text: &str) -> BTreeSet<(String, String)> {
     let sections: BTreeMap<String, Map<String, Value>> = toml_edit::de::from_str(text).unwrap();
     let mut keys = BTreeSet::new();
     for (section, entries) in sections {
-        let tables = if matches!(section.as_str(), "jenkins" | "pagure") {
+        let tables = if matches!(section.as_str(), "forgejo" | "jenkins" | "pagure") {
             entries.values().filter_map(Value::as_object).collect()
         } else {
             vec![&entries]
@@ -89,7 +89,7 @@ fn an_example_of_a_connection_shows_the_default_if_there_is_one() {
     let settings: Value = toml_edit::de::from_str(&with_examples()).unwrap();
     for ((section, key), property) in properties() {
         let shown = match section.as_str() {
-            "jenkins" => &settings["jenkins"]["main"][&key],
+            "forgejo" | "jenkins" => &settings[&section]["main"][&key],
             "pagure" => &settings["pagure"]["io"][&key],
             section => &settings[section][&key],
         };
@@ -123,7 +123,7 @@ fn every_path_is_made_relative_to_its_file() {
     let mut found = BTreeSet::new();
     for ((section, key), property) in properties() {
         let (section, table) = match section.as_str() {
-            "jenkins" | "pagure" => (format!("{section}.*"), format!("{section}.x")),
+            "forgejo" | "jenkins" | "pagure" => (format!("{section}.*"), format!("{section}.x")),
             _ => (section.clone(), section.clone()),
         };
         let text = property.to_string();
