@@ -199,7 +199,7 @@ async fn a_refusal_is_told_in_the_forges_words() {
     insta::assert_snapshot!(world.fails(&world.report(Form::Flag)).await, @"permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: user should have a permission to write to a repo (see `forgejo.main.token`): 403 Forbidden");
     let nowhere = pull_request("forge.example", "rail/nowhere", 1);
     let report = Report { subject: nowhere, ..world.report(Form::Comment) };
-    insta::assert_snapshot!(world.fails(&report).await, @"permanent failure: cannot comment on `rail/nowhere#1`: The target couldn't be found.: 404 Not Found");
+    insta::assert_snapshot!(world.fails(&report).await, @"permanent failure: cannot comment on `rail/nowhere#1`: The target couldn't be found: 404 Not Found");
     let odd = pull_request("forge.example", "rail/../../admin", 1);
     let report = Report { subject: odd, ..world.report(Form::Flag) };
     insta::assert_snapshot!(world.fails(&report).await, @"permanent failure: `rail/../../admin` is no repository on Forgejo (`owner/name`)");

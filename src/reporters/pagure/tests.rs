@@ -1,3 +1,5 @@
+mod people;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -22,7 +24,15 @@ impl World {
         Self::with(Options::default(), PROJECT).await
     }
 
+    async fn at(clock: Clock) -> Self {
+        Self::of(Options { clock: clock.clone(), ..Options::default() }, PROJECT, clock).await
+    }
+
     async fn with(options: Options, project: &str) -> Self {
+        Self::of(options, project, Clock::system()).await
+    }
+
+    async fn of(options: Options, project: &str, clock: Clock) -> Self {
         let pagure = PagureStandIn::start(options).await.unwrap();
         pagure.add_project(project, "grace");
         let new = NewPullRequest {
@@ -42,8 +52,7 @@ impl World {
         let tokens = [(project.to_owned(), SecretRef::File(file))];
         let settings = settings(&pagure, tokens.into());
         Self {
-            reporter: Pagure::new("main", "forge.example".to_owned(), &settings, Clock::system())
-                .unwrap(),
+            reporter: Pagure::new("main", "forge.example".to_owned(), &settings, clock).unwrap(),
             subject: pull_request("forge.example", project, number),
             pagure,
             _secrets: secrets,

@@ -43,7 +43,7 @@ aliases = "ci"
 [wroker]
 "#,
     );
-    insta::assert_snapshot!(text, @r"
+    insta::assert_snapshot!(text, @r#"
     a.toml:3: `ledger.path`: expected a path, found a whole number
     a.toml:4: `ledger.keep`: `10 parsecs` is not a duration
     a.toml:5: `ledger.batch_mx`: is not known: it is none of `path`, `keep`, `keep_dead`, `batch_max`; did you mean `batch_max`?
@@ -63,7 +63,7 @@ aliases = "ci"
     a.toml:29: `jenkins.lab.aliases`: expected a list, found a string
     a.toml:31: `pagure.io.url`: is missing
     a.toml:33: `wroker`: is not known: it is none of `amqp`, `forgejo`, `jenkins`, `ledger`, `log`, `pagure`, `rules`, `service`, `topics`, `web`, `worker`; did you mean `worker`?
-    ");
+    "#);
 }
 
 #[test]
