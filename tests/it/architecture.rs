@@ -38,8 +38,18 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 8] =
-    ["jenkins", "pagure", "rabbit", "lapin", "slack", "gitlab", "github", "patchwork"];
+const SYSTEMS: [&str; 10] = [
+    "jenkins",
+    "pagure",
+    "rabbit",
+    "lapin",
+    "slack",
+    "gitlab",
+    "github",
+    "forgejo",
+    "gitea",
+    "patchwork",
+];
 
 /// Where a system may be named besides its own files.  `neutral` knows the words that wake bots,
 /// and one of them is the name of a forge.

@@ -15,3 +15,4 @@ mod outages;
 mod repeats;
 mod slow;
 mod story;
+mod webhooks;
