@@ -205,7 +205,7 @@ impl Service {
         service.spawn_reload(&prepared, rebinding);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
-            service.spawn_web((listener, buses.door, metrics), &prepared, &clock)?;
+            service.spawn_web((listener, buses.door, metrics), &prepared)?;
         }
         Ok(service)
     }
@@ -326,7 +326,6 @@ impl Service {
         &mut self,
         (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
         prepared: &Prepared,
-        clock: &Clock,
     ) -> anyhow::Result<()> {
         let (settings, reader) = (&prepared.settings, Arc::clone(&prepared.reader));
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
@@ -334,7 +333,7 @@ impl Service {
             bus,
             token: token.context("cannot read `web.token`")?,
             room: web::body::Room::new(settings.web.body_max.bytes()),
-            hooks: Arc::new(registry::hooks(settings, clock)?),
+            hooks: Arc::new(registry::hooks(settings)?),
             weigh: Arc::new(move |connection, message| reader.weigh(connection, message)),
             quiet: Arc::default(),
             limits: limits(settings),

@@ -20,6 +20,7 @@ use self::layers::Layers;
 use self::size::ByteSize;
 use crate::command::CommandSettings;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
 use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::mail::MailSettings;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
     pub amqp: Option<AmqpSettings>,
+    /// Forgejos and Giteas, by name.
+    pub forgejo: BTreeMap<String, ForgejoSettings>,
     /// GitHubs, by name.
     pub github: BTreeMap<String, GithubSettings>,
     /// Connections to GitLab, by name.
@@ -215,12 +218,14 @@ impl Settings {
         let reconcile = reader.section("reconcile");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
+        let forgejo = reader.connections("forgejo");
         let github = reader.connections("github");
         let gitlab = reader.connections("gitlab");
         let jenkins = reader.connections("jenkins");
         let mail = reader.connections("mail");
         let mattermost = reader.connections("mattermost");
         let pagure = reader.connections("pagure");
+        reader.refuse_shared_hosts("forgejo", &forgejo);
         reader.refuse_shared_hosts("github", &github);
         reader.refuse_shared_hosts("gitlab", &gitlab);
         let slack = reader.connections("slack");
@@ -256,6 +261,7 @@ impl Settings {
             reconcile,
             worker,
             amqp,
+            forgejo,
             github,
             gitlab,
             jenkins,

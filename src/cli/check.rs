@@ -105,10 +105,14 @@ pub(super) async fn run(
 /// Looks at everything that is on this machine.
 fn offline(settings: &Settings, findings: &mut Findings) {
     let amqp = usize::from(settings.amqp.is_some());
-    findings.connections = settings.github.len()
+    findings.connections = settings.forgejo.len()
+        + settings.github.len()
         + settings.gitlab.len()
         + settings.jenkins.len()
+        + settings.mail.len()
+        + settings.mattermost.len()
         + settings.pagure.len()
+        + settings.slack.len()
         + amqp;
     for (key, secret) in secrets(settings) {
         if let Err(error) = secret.read() {
@@ -159,6 +163,12 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     add("web.token".to_owned(), settings.web.token.as_ref());
     let amqp = settings.amqp.as_ref();
     add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
+    for (name, forgejo) in &settings.forgejo {
+        add(format!("forgejo.{name}.token"), Some(&forgejo.token));
+        for secret in &forgejo.webhook_secrets {
+            add(format!("forgejo.{name}.webhook_secrets"), Some(secret));
+        }
+    }
     for (name, github) in &settings.github {
         add(format!("github.{name}.token"), github.token.as_ref());
         add(format!("github.{name}.private_key"), github.private_key.as_ref());
@@ -176,6 +186,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         }
     }
     for (name, jenkins) in &settings.jenkins {
+        for secret in &jenkins.webhook_secrets {
+            add(format!("jenkins.{name}.webhook_secrets"), Some(secret));
+        }
         add(format!("jenkins.{name}.token"), jenkins.token.as_ref());
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
         add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
@@ -193,6 +206,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     }
     for (name, pagure) in &settings.pagure {
         add(format!("pagure.{name}.token"), pagure.token.as_ref());
+        for key in &pagure.webhook_keys {
+            add(format!("pagure.{name}.webhook_keys"), Some(key));
+        }
         for (project, token) in &pagure.tokens {
             add(format!("pagure.{name}.tokens.{project}"), Some(token));
         }

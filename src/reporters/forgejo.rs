@@ -13,10 +13,8 @@ mod thread;
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
@@ -58,6 +56,9 @@ pub struct ForgejoSettings {
 }
 
 impl ForgejoSettings {
+    /// How long `context_prefix` may be.
+    pub const CONTEXT_PREFIX_MAX_CHARS: usize = 100;
+
     fn context_prefix() -> String {
         "pointsman/".to_owned()
     }
@@ -68,14 +69,6 @@ impl ForgejoSettings {
 
     fn timeout() -> Duration {
         Duration::from_secs(30)
-    }
-
-    /// Reads the secrets that webhooks are signed with; `name` is the connection's.
-    pub fn secrets(&self, name: &str) -> anyhow::Result<Vec<SecretString>> {
-        let read = |secret: &SecretRef| {
-            secret.read().with_context(|| format!("cannot use `forgejo.{name}.webhook_secrets`"))
-        };
-        self.webhook_secrets.iter().map(read).collect()
     }
 }
 

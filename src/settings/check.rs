@@ -13,6 +13,7 @@ use super::{
 };
 use crate::command::{CommandSettings, Grammar};
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::{Checks, GithubSettings};
 use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::pagure::PagureSettings;
@@ -243,6 +244,18 @@ impl Section for AmqpSettings {
     }
 }
 
+impl Section for ForgejoSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.address("url", &self.url);
+        let is_long = self.context_prefix.chars().count() > Self::CONTEXT_PREFIX_MAX_CHARS;
+        complaints.when(is_long, &["context_prefix"], "is too long to leave room for a name");
+        complaints.at_least_one("concurrency", &self.concurrency);
+        complaints.some_time("timeout", self.timeout);
+        complaints.0
+    }
+}
+
 impl Section for GithubSettings {
     fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Complaints::default();
@@ -352,6 +365,16 @@ impl Section for PagureSettings {
         complaints.at_least_one("concurrency", &self.concurrency);
         complaints.some_time("timeout", self.timeout);
         complaints.0
+    }
+}
+
+impl Connection for ForgejoSettings {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn aliases(&self) -> &[String] {
+        &[]
     }
 }
 

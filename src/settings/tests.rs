@@ -87,6 +87,7 @@ fn without_files_and_variables_the_defaults_hold() {
             grace: 10s,
         },
         amqp: None,
+        forgejo: {},
         github: {},
         gitlab: {},
         jenkins: {},

@@ -39,7 +39,7 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 9] = [
+const SYSTEMS: [&str; 11] = [
     "jenkins",
     "pagure",
     "rabbit",
@@ -48,6 +48,8 @@ const SYSTEMS: [&str; 9] = [
     "gitlab",
     "github",
     "mattermost",
+    "forgejo",
+    "gitea",
     "patchwork",
 ];
 

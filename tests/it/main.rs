@@ -16,3 +16,4 @@ mod reload;
 mod repeats;
 mod slow;
 mod story;
+mod webhooks;

@@ -146,7 +146,7 @@ impl Client {
         let words = said.message.replace(self.secret.expose_secret(), "[token]");
         let mut what = what.to_owned();
         if !words.is_empty() {
-            what = format!("{what}: {}", shown(&words));
+            what = format!("{what}: {}", shown(words.trim_end_matches('.')));
         }
         if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             what = format!("{what} (see `forgejo.{}.token`)", self.name);
