@@ -106,8 +106,7 @@ impl Health {
 
     /// How many messages have come.
     pub fn received(&self) -> u64 {
-        let counters =
-            [&self.read, &self.ignored, &self.dead, &self.repeats, &self.passed_over];
+        let counters = [&self.read, &self.ignored, &self.dead, &self.repeats, &self.passed_over];
         counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
     }
 
