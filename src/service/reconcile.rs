@@ -27,6 +27,9 @@ mod look;
 
 use compare::{Place, places};
 
+/// What its messages are said to have come from.
+pub const SOURCE: &str = "reconcile";
+
 /// What the names of our cursors begin with.
 const CURSORS: &str = "reconcile/";
 

@@ -279,4 +279,3 @@ fn lines(error: &PrepareError) -> Vec<String> {
         PrepareError::Other(error) => vec![chain(error.as_ref())],
     }
 }
-

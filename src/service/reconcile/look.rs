@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::compare::{Place, missed};
-use super::{Reconcile, cursor};
+use super::{Reconcile, SOURCE, cursor};
 use crate::decision::{Decision, SubjectState};
 use crate::event::proposal::PullRequestEvent;
 use crate::event::{Event, EventKind};
@@ -20,9 +20,6 @@ use crate::remote::{Failure, chain};
 use crate::settings::FirstLook;
 use crate::subject::Subject;
 use crate::telemetry::metrics;
-
-/// What messages of ours are said to have come from.
-const SOURCE: &str = "reconcile";
 
 /// What stands before the kind of an event in the topic of its message.
 const TOPIC: &str = "pointsman.reconcile";
