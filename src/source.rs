@@ -50,7 +50,7 @@ pub trait Source: Send {
     ///
     /// It may be cancelled.
     async fn attend(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits for the next messages: whatever is ready, at least one, or only passed-over ones.

@@ -49,7 +49,8 @@ pub(super) async fn run(
         } else {
             format!("not ready: {}", why(&report, answer.status.as_u16()))
         };
-        for line in [word].into_iter().chain(rules(&report)) {
+        let details = rules(&report).into_iter().chain(failing(&report));
+        for line in [word].into_iter().chain(details) {
             console.line(&safe(&line))?;
         }
     }
@@ -97,9 +98,35 @@ fn rules(report: &Value) -> Vec<String> {
     [in_force].into_iter().chain(fault).collect()
 }
 
+/// The projects whose open proposals cannot be looked at.
+fn failing(report: &Value) -> Option<String> {
+    let reconcile = report.get("reconcile")?;
+    let number = |key: &str| reconcile.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let failures = reconcile.get("failures").and_then(Value::as_object)?;
+    let (place, error) = failures.iter().next()?;
+    let error = error.as_str().unwrap_or_default();
+    Some(format!(
+        "missed events of {} of {} projects cannot be found: {place}: {error}",
+        number("failing"),
+        number("projects")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn projects_that_cannot_be_looked_at_are_told() {
+        let report = serde_json::json!({"reconcile": {
+            "done_at": null, "projects": 9, "failing": 2, "failures": {"forge.main a": "404"},
+        }});
+        assert_eq!(
+            failing(&report).unwrap(),
+            "missed events of 2 of 9 projects cannot be found: forge.main a: 404"
+        );
+        assert!(failing(&serde_json::json!({"reconcile": null})).is_none());
+    }
 
     #[test]
     fn the_rules_in_force_are_told_and_why_newer_ones_are_not() {

@@ -40,7 +40,7 @@ impl Hangups {
         while self.0.recv().await.is_some() {
             heed();
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

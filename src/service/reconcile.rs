@@ -27,6 +27,9 @@ mod look;
 
 use compare::{Place, places};
 
+/// What its messages are said to have come from.
+pub const SOURCE: &str = "reconcile";
+
 /// What the names of our cursors begin with.
 const CURSORS: &str = "reconcile/";
 
@@ -143,7 +146,7 @@ impl Reconcile {
     /// The projects to be looked at.
     fn places(&mut self) -> BTreeSet<Place> {
         let current = self.live.current();
-        let mut places = places(&current.rules, &current.reader.directory, self.forges.keys());
+        let mut places = places(&current.rules, &current.reader.directory, &self.forges.keys());
         let has_too_many = places.len() > self.settings.projects_max;
         if has_too_many && !self.has_too_many {
             tracing::warn!(
@@ -163,7 +166,7 @@ impl Reconcile {
         let places = self.places();
         // What happens while no rule names a project is not missed: should one do so again, that
         // is a first look.
-        let cursors = places.iter().map(|place| self.cursor(place)).collect();
+        let cursors = places.iter().map(cursor).collect();
         self.ledger.keep_cursors(CURSORS, cursors).await?;
         self.failing.retain(|place, _| places.contains(place));
         self.known.clone_from(&places);
@@ -241,11 +244,6 @@ impl Reconcile {
         }
     }
 
-    /// The name under which is remembered how a project was looked at.
-    fn cursor(&self, place: &Place) -> String {
-        format!("{CURSORS}{}/{}", place.connection, place.project)
-    }
-
     /// Tells the monitors.
     fn tell(&self, projects: usize) {
         let name = |place: &Place| format!("{} {}", place.connection, place.project);
@@ -257,6 +255,11 @@ impl Reconcile {
             failures: told.map(|(place, error)| (name(place), error.clone())).collect(),
         });
     }
+}
+
+/// The name under which is remembered how a project was looked at.
+fn cursor(place: &Place) -> String {
+    format!("{CURSORS}{}/{}", place.connection, place.project)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::live::Live;
 use super::{PrepareError, Prepared, Service, wanted_keys};
 use crate::clock::Clock;
 use crate::remote::chain;
+use crate::rules::fault::RuleFault;
 use crate::settings::Settings;
 use crate::source::amqp::plan::Plan;
 use crate::source::amqp::rebind::Rebinder;
@@ -273,11 +274,8 @@ fn read(settings: Settings, known: Option<&str>) -> Found {
 /// The faults, a line for each, as `check` words them.
 fn lines(error: &PrepareError) -> Vec<String> {
     match error {
-        PrepareError::Rules(faults) => faults.iter().map(|fault| fault.line()).collect(),
+        PrepareError::Rules(faults) => faults.iter().map(RuleFault::line).collect(),
         PrepareError::Topics(faults) => faults.iter().map(ToString::to_string).collect(),
         PrepareError::Other(error) => vec![chain(error.as_ref())],
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -79,6 +79,14 @@ fn without_files_and_variables_the_defaults_hold() {
             prefix: "/ci",
             aliases: {},
             per_hour: 30,
+        reconcile: ReconcileSettings {
+            every: Some(
+                900s,
+            ),
+            first: Note,
+            patience: 120s,
+            pause: 1s,
+            projects_max: 500,
         },
         worker: WorkerSettings {
             attempts_max: 60,
@@ -97,6 +105,16 @@ fn without_files_and_variables_the_defaults_hold() {
         slack: {},
     }
     "#);
+}
+
+#[test]
+fn the_looking_for_missed_events_has_its_pace_or_is_off() {
+    let every = |text: &str| load(&[("a.toml", &format!("[reconcile]\nevery = '{text}'"))], &[]);
+    assert_eq!(every("off").unwrap().reconcile.every, None);
+    assert_eq!(every("1h").unwrap().reconcile.every, Some(Duration::from_hours(1)));
+    let fault = |text: &str| every(text).unwrap_err()[0].message.clone();
+    assert!(fault("often").contains("a duration, such as `15m`, or `off`"), "{}", fault("often"));
+    assert_eq!(fault("0s"), "has to be longer than nothing");
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl Ledger {
         self.read(move |db| {
             let mut found = BTreeMap::new();
             for instance in instances {
-                found.extend(open(db, instance, &project)?);
+                found.extend(open(db, &instance, &project)?);
             }
             let mut select = db.prepare_cached("SELECT body FROM subjects WHERE id = ?1")?;
             for subject in others {
@@ -41,12 +41,12 @@ impl Ledger {
 
 fn open(
     db: &Connection,
-    instance: String,
+    instance: &str,
     project: &str,
 ) -> Result<Vec<(Subject, SubjectState)>, LedgerError> {
     let of = |number: u64| Subject {
         kind: SubjectKind::PullRequest,
-        instance: instance.clone(),
+        instance: instance.to_owned(),
         project: project.to_owned(),
         number,
         name: None,

@@ -22,7 +22,7 @@ pub(super) struct Place {
 pub(super) fn places<'a>(
     rules: &RuleSet,
     directory: &Directory,
-    forges: impl Iterator<Item = &'a ConnectionName> + Clone,
+    forges: &(impl Iterator<Item = &'a ConnectionName> + Clone),
 ) -> BTreeSet<Place> {
     let mut places = BTreeSet::new();
     for rule in rules.rules().iter().filter(|rule| is_about_proposals(rule)) {
@@ -54,30 +54,30 @@ fn is_at(rule: &Rule, hosts: &[String]) -> bool {
 }
 
 /// The kind of the event that no message has told; none where all is known.
-pub(super) fn missed(told: &PullRequestEvent, heard: Option<&SubjectState>) -> Option<EventKind> {
+pub(super) fn missed(told: &PullRequestEvent, known: Option<&SubjectState>) -> Option<EventKind> {
     let is_closed = told.event == EventKind::PullRequestClosed;
     // The forge has not fetched it yet: then there is nothing to build, and it is told later.
     let head = match &told.head.sha {
         Some(head) => head,
-        None if is_closed => return heard.is_some_and(|heard| heard.is_open).then_some(told.event),
+        None if is_closed => return known.is_some_and(|known| known.is_open).then_some(told.event),
         None => return None,
     };
-    let Some(heard) = heard else {
+    let Some(known) = known else {
         return (!is_closed).then_some(EventKind::PullRequestOpened);
     };
     let at = told.at.map(jiff::Timestamp::as_millisecond);
     // A message has overtaken the answer.
-    if at.zip(heard.at).is_some_and(|(at, heard)| at < heard) {
+    if at.zip(known.at).is_some_and(|(at, known)| at < known) {
         return None;
     }
-    let is_newer = at.zip(heard.at).is_some_and(|(at, heard)| at > heard);
-    match (is_closed, heard.is_open) {
+    let is_newer = at.zip(known.at).is_some_and(|(at, known)| at > known);
+    match (is_closed, known.is_open) {
         (true, true) => Some(EventKind::PullRequestClosed),
         (true, false) => None,
         (false, false) => Some(EventKind::PullRequestReopened),
         (false, true) => {
-            let is_known = heard.head.as_ref() == Some(head);
-            let is_past = heard.past_heads.contains(head) && !is_newer;
+            let is_known = known.head.as_ref() == Some(head);
+            let is_past = known.past_heads.contains(head) && !is_newer;
             (!is_known && !is_past).then_some(EventKind::PullRequestUpdated)
         }
     }
@@ -149,16 +149,25 @@ mod tests {
 
     #[test]
     fn only_projects_that_rules_name_are_looked_at_and_only_where_they_mean() {
+        let rule = |name: &str, on: &str, place: &str| {
+            let notice = "notify = [{ to = 'chat.ops', text = 'x' }]";
+            format!("[[rule]]\nname = '{name}'\non = '{on}'\nwhere = {{ {place} }}\n{notice}\n")
+        };
         let rules = rules(
-            "[[rule]]\nname = 'a'\non = 'pull_request.opened'\n\
-             where = { project = ['points', 'signalbox'], instance = 'forge.*' }\n\
-             [[rule]]\nname = 'b'\non = 'pull_request.opened'\n\
-             where = { project = 'else', instance = 'other.example' }\n\
-             [[rule]]\nname = 'c'\non = 'pull_request.opened'\nwhere = { project = 'all-*' }\n\
-             [[rule]]\nname = 'd'\non = 'branch.pushed'\nwhere = { project = 'pushed' }\n",
+            &[
+                rule(
+                    "a",
+                    "pull_request.opened",
+                    "project = ['points', 'signalbox'], instance = 'forge.*'",
+                ),
+                rule("b", "pull_request.opened", "project = 'else', instance = 'other.example'"),
+                rule("c", "pull_request.opened", "project = 'all-*'"),
+                rule("d", "branch.pushed", "project = 'pushed'"),
+            ]
+            .concat(),
         );
         let forge = name("forge.main");
-        let found = places(&rules, &directory(), [&forge].into_iter());
+        let found = places(&rules, &directory(), &[&forge].into_iter());
         let found: Vec<_> = found.iter().map(|place| place.project.as_str()).collect();
         assert_eq!(found, ["points", "signalbox"]);
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use jiff::Timestamp;
 
-use super::Reconcile;
 use super::compare::{Place, missed};
+use super::{Reconcile, SOURCE, cursor};
 use crate::decision::{Decision, SubjectState};
 use crate::event::proposal::PullRequestEvent;
 use crate::event::{Event, EventKind};
@@ -20,9 +20,6 @@ use crate::remote::{Failure, chain};
 use crate::settings::FirstLook;
 use crate::subject::Subject;
 use crate::telemetry::metrics;
-
-/// What messages of ours are said to have come from.
-const SOURCE: &str = "reconcile";
 
 /// What stands before the kind of an event in the topic of its message.
 const TOPIC: &str = "pointsman.reconcile";
@@ -89,7 +86,7 @@ impl Reconcile {
         }
         if asked.is_ok() {
             let noted_until = before.noted_until.to_string();
-            self.ledger.set_cursor(self.cursor(place), noted_until).await?;
+            self.ledger.set_cursor(cursor(place), noted_until).await?;
         }
         Ok(asked)
     }
@@ -106,8 +103,7 @@ impl Reconcile {
         let heard = self.ledger.proposals(hosts.unwrap_or_default(), project, subjects).await?;
         let now = self.ledger.clock().now();
         let settled = now.checked_sub(self.settings.patience).unwrap_or(Timestamp::MIN);
-        let noted_until = match (self.settings.first, self.ledger.cursor(self.cursor(place)).await?)
-        {
+        let noted_until = match (self.settings.first, self.ledger.cursor(cursor(place)).await?) {
             (FirstLook::Build, _) => 0,
             (FirstLook::Note, Some(cursor)) => cursor.value.parse().unwrap_or(0),
             (FirstLook::Note, None) => {

@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// What is watched.
 pub(super) struct Folders {
-    folders: Vec<(PathBuf, RecursiveMode)>,
+    all: Vec<(PathBuf, RecursiveMode)>,
     /// The folders that are watched, and which ones they were: a name can be given to another.
     watched: BTreeMap<PathBuf, (u64, u64)>,
     watcher: Option<RecommendedWatcher>,
@@ -52,7 +52,7 @@ impl Folders {
         let names: Vec<_> = own.iter().map(|(dir, _)| dir.clone()).collect();
         let watcher = watcher(names, Arc::clone(&bell));
         Self {
-            folders: own.into_iter().chain(above).collect(),
+            all: own.into_iter().chain(above).collect(),
             watched: BTreeMap::new(),
             has_complained: watcher.is_none(),
             watcher,
@@ -89,7 +89,7 @@ impl Folders {
     /// Watches every folder, also one that has come back under its old name.
     fn watch(&mut self, why: Why) {
         let Some(watcher) = &mut self.watcher else { return };
-        for (folder, mode) in &self.folders {
+        for (folder, mode) in &self.all {
             let found = std::fs::metadata(folder).ok().map(|found| (found.dev(), found.ino()));
             let known = self.watched.get(folder).copied();
             // A new folder may have been given the number of the old one.

@@ -99,11 +99,11 @@ impl Rebinder {
     }
 
     async fn ask(&self, plan: &Plan, step: Step) -> Result<(), SourceError> {
-        let ended = |_| SourceError::Lost(anyhow::anyhow!("the source has ended"));
+        let ended = || SourceError::Lost(anyhow::anyhow!("the source has ended"));
         let (done, answer) = oneshot::channel();
         let change = Change { plan: plan.clone(), step, done };
-        self.0.send(change).await.map_err(|_closed| ended(()))?;
-        answer.await.map_err(|_closed| ended(()))?
+        self.0.send(change).await.map_err(|_closed| ended())?;
+        answer.await.map_err(|_closed| ended())?
     }
 }
 
