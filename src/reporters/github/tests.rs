@@ -197,7 +197,12 @@ async fn what_has_no_place_on_github_is_given_up() {
         let failure = world.fails(&escape).await;
         assert!(chain(&failure).contains("is no repository"), "{project}: {failure:?}");
     }
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    permanent failure: GitHub has statuses and comments, but no messages
+    permanent failure: `github.example/rail/signalbox@1` has no place on GitHub: a job has no commit there
+    permanent failure: `github.example/rail/signalbox:main` has no place on GitHub: comments are made on pull requests only
+    permanent failure: `v3` is no commit id (40 or 64 hexadecimal digits)
+    ");
 }
 
 #[test]

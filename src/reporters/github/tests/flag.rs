@@ -35,7 +35,17 @@ async fn a_status_follows_its_run() {
         let description = status.description.as_deref().unwrap_or_default();
         seen.push(format!("{}: {description}", status.state));
     }
-    insta::assert_snapshot!(seen.join("\n"), @"");
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    pending: tests: as it is
+    pending: tests: as it is
+    pending: tests: as it is
+    failure: tests: as it is
+    failure: unstable: tests: as it is
+    error: error: tests: as it is
+    error: cancelled: tests: as it is
+    success: skipped: tests: as it is
+    success: tests: as it is
+    ");
 }
 
 #[tokio::test]
@@ -50,7 +60,17 @@ async fn a_check_run_follows_its_run() {
         let conclusion = check.conclusion.as_deref().unwrap_or("…");
         seen.push(format!("{} {conclusion}: {}", check.status, check.title));
     }
-    insta::assert_snapshot!(seen.join("\n"), @"");
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    queued …: tests: as it is
+    queued …: tests: as it is
+    in_progress …: tests: as it is
+    completed failure: tests: as it is
+    completed failure: unstable: tests: as it is
+    completed failure: error: tests: as it is
+    completed cancelled: cancelled: tests: as it is
+    completed skipped: skipped: tests: as it is
+    completed success: tests: as it is
+    ");
 }
 
 #[tokio::test]
@@ -131,7 +151,7 @@ async fn a_commit_that_github_does_not_know_is_given_up() {
     report.revision = "b".repeat(40);
     let failure = world.fails(&report).await;
     assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    insta::assert_snapshot!(chain(&failure), @"");
+    insta::assert_snapshot!(chain(&failure), @"permanent failure: cannot set a status on commit bbbbbbbbbbbb of `rail/signalbox`: No commit found for SHA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: 422 Unprocessable Entity");
 }
 
 #[tokio::test]
@@ -140,7 +160,7 @@ async fn the_thousandth_status_is_the_last() {
     world.github.plant_statuses(REPO, HEAD, ("pointsman/tests", 1_000)).unwrap();
     let failure = world.fails(&world.report(Form::Flag)).await;
     assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    insta::assert_snapshot!(chain(&failure), @"");
+    insta::assert_snapshot!(chain(&failure), @"permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Validation Failed, This SHA and context has reached the maximum number of statuses.: 422 Unprocessable Entity");
 }
 
 /// Our own states are told to us: the hook is there, and nobody listens.

@@ -88,7 +88,7 @@ async fn who_may_not_ask_says_so() {
     let account = Account { id: None, name: "ada".to_owned() };
     let failure = world.reporter.person(REPO, &account).await.unwrap_err();
     assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    insta::assert_snapshot!(chain(&failure), @"");
+    insta::assert_snapshot!(chain(&failure), @"permanent failure: cannot ask who somebody is to `rail/signalbox`: Must have push access to view collaborator permission.: 403 Forbidden");
     world.github.set_mood(Mood::Failing(503));
     let failure = world.reporter.person(REPO, &account).await.unwrap_err();
     assert!(matches!(failure, Failure::Retry { .. }), "{failure:?}");
@@ -105,7 +105,7 @@ fn shown(world: &World, event: &PullRequestEvent) -> String {
 async fn a_pull_request_is_told_as_it_is() {
     let world = World::new().await;
     let open = world.reporter.proposal(&world.subject).await.unwrap();
-    insta::assert_snapshot!(shown(&world, &open), @"");
+    insta::assert_snapshot!(shown(&world, &open), @r#"{"agent":null,"at":null,"author":"ada","author_id":null,"base":{"sha":"d4d9cb6aa998b8dd672b0e8adf7a685f00000000"},"event":"pull_request.updated","head":{"branch":"lock","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","url":"http://github.example/ada/signalbox.git"},"instance":"github.example","number":1,"project":"rail/signalbox","pull_request":{"draft":false,"merged":false},"standing":null,"target":"main","title":"Lock the blades","url":"http://github.example/rail/signalbox/pull/1"}"#);
     assert_eq!(open.author_id, Some(world.github.user_id("ada").to_string()));
     assert_eq!(open.subject(), world.subject);
 
@@ -127,7 +127,7 @@ async fn a_pull_request_that_is_not_there_is_given_up() {
     let nowhere = pull_request(&world.github.host(), REPO, 99);
     let failure = world.reporter.proposal(&nowhere).await.unwrap_err();
     assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    insta::assert_snapshot!(chain(&failure), @"");
+    insta::assert_snapshot!(chain(&failure), @"permanent failure: cannot read `rail/signalbox#99`: it is not there, or the login may not see it: 404 Not Found");
 }
 
 #[tokio::test]

@@ -63,7 +63,16 @@ async fn a_refusal_says_what_to_do() {
     texts.push(chain(&world.fails(&world.report(Form::Comment)).await));
     world.github.expire_token(TOKEN);
     texts.push(chain(&world.fails(&world.report(Form::Comment)).await));
-    insta::assert_snapshot!(texts.join("\n"), @"");
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Something is wrong: 400 Bad Request
+    permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Something is wrong: 403 Forbidden
+    permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Something is wrong: it is not there, or the login may not see it: 404 Not Found
+    permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Something is wrong: 410 Gone
+    permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Something is wrong: 422 Unprocessable Entity
+    permanent failure: cannot set a status on commit aaaaaaaaaaaa of `rail/signalbox`: Resource not accessible by personal access token: it needs the permission statuses=write: 403 Forbidden
+    permanent failure: cannot comment on `rail/signalbox#1`: Repository was archived so is read-only.: 403 Forbidden
+    permanent failure: cannot comment on `rail/signalbox#1` (see `github.main.token`): Bad credentials: the token is not valid, or has expired: 401 Unauthorized
+    ");
 }
 
 #[tokio::test]

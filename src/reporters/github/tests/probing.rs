@@ -34,7 +34,30 @@ async fn a_probe_of_a_token_says_what_is_wrong() {
     seen.push(lines(&world, &[REPO]).await);
     world.github.set_mood(Mood::Failing(503));
     seen.push(lines(&world, &[REPO]).await);
-    insta::assert_snapshot!(seen.join("\n---\n"), @"");
+    insta::assert_snapshot!(seen.join("\n---\n"), @r"
+    the token: fine
+    repository `rail/signalbox`: fine
+    repository `rail/points`: it cannot be reported to: the token's user needs the role `write` there, and a fine-grained token has to be for this repository
+    repository `rail/secret`: fine
+    repository `rail/old`: it is called `rail/new` now
+    repository `rail/museum`: it is archived, and takes neither states nor comments
+    repository `rail/none`: there is no such repository, or the login may not see it
+    repository `no repo`: `no repo` is no repository on GitHub (`owner/name`)
+    ---
+    the token: fine
+    repository `rail/signalbox`: fine
+    repository `rail/secret`: there is no such repository, or it is private, and the token has no scope `repo`
+    ---
+    the token: fine
+    repository `rail/signalbox`: the token needs the scope `public_repo` (or `repo`)
+    ---
+    the token: fine
+    repository `rail/signalbox`: fine
+    ---
+    the token: it is not valid, or has expired
+    ---
+    the token: GitHub says 503 Service Unavailable
+    ");
 }
 
 #[tokio::test]
@@ -50,5 +73,13 @@ async fn a_probe_of_an_app_says_what_is_wrong() {
     world.settings.app_id = Some(id);
     world.again();
     seen.push(lines(&world, &[REPO]).await);
-    insta::assert_snapshot!(seen.join("\n---\n"), @"");
+    insta::assert_snapshot!(seen.join("\n---\n"), @r"
+    the App: fine
+    repository `rail/signalbox`: fine
+    repository `rail/points`: it is not there, or the App is not installed for it
+    ---
+    the App: it is not valid, or has expired
+    ---
+    the App: it has no permission `Checks: Read and write`, `Pull requests: Read and write`
+    ");
 }
