@@ -4,6 +4,7 @@
 pub mod forgejo;
 pub mod gitlab;
 pub mod chat;
+pub mod github;
 pub mod jenkins;
 pub mod mail;
 pub mod mattermost;

@@ -79,6 +79,7 @@ fn without_files_and_variables_the_defaults_hold() {
             prefix: "/ci",
             aliases: {},
             per_hour: 30,
+        },
         reconcile: ReconcileSettings {
             every: Some(
                 900s,

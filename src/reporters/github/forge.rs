@@ -23,7 +23,7 @@ const BOT: &str = "[bot]";
 
 /// A pull request, as far as it matters here.
 #[derive(Deserialize)]
-struct PullRequest {
+pub(super) struct PullRequest {
     number: u64,
     html_url: String,
     title: String,
@@ -81,7 +81,7 @@ impl Rights {
 }
 
 impl PullRequest {
-    fn event(self, instance: &str, project: &str) -> PullRequestEvent {
+    pub(super) fn event(self, instance: &str, project: &str) -> PullRequestEvent {
         let is_open = self.state == "open";
         let (author, author_id) = match self.user {
             Some(user) => (user.login, Some(user.id.to_string())),

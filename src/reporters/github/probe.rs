@@ -20,8 +20,6 @@ struct Repository {
     #[serde(default)]
     archived: bool,
     #[serde(default)]
-    private: bool,
-    #[serde(default)]
     permissions: Permissions,
 }
 
@@ -118,7 +116,13 @@ async fn project_problem(
     let path = repo.path(&[]);
     let answer = client.ask(Scope::Repo(&repo), Call::get(&path)).await;
     if matches!(&answer, Ok(answer) if answer.status == StatusCode::NOT_FOUND) {
-        return Some("there is no such repository, or the login may not see it".to_owned());
+        let is_blind = scopes.is_some_and(|scopes| !scopes.iter().any(|scope| scope == "repo"));
+        let why = if is_blind {
+            "there is no such repository, or it is private, and the token has no scope `repo`"
+        } else {
+            "there is no such repository, or the login may not see it"
+        };
+        return Some(why.to_owned());
     }
     let (answer, problem) = asked(answer);
     problem.or_else(|| repository_problem(&repo, (client, &answer?), scopes))
@@ -140,9 +144,6 @@ fn repository_problem(
         return Some("it is archived, and takes neither states nor comments".to_owned());
     }
     let has = |scope: &str| scopes.is_none_or(|scopes| scopes.iter().any(|own| own == scope));
-    if found.private && !has("repo") {
-        return Some("it is private: the token needs the scope `repo`".to_owned());
-    }
     if !has("repo") && !has("public_repo") {
         return Some("the token needs the scope `public_repo` (or `repo`)".to_owned());
     }

@@ -39,7 +39,8 @@ pub(super) fn refusal(
     let words = said.words().replace(secret, "[token]");
     let mut tried = what.to_owned();
     for part in [shown(&words), hint(answer)] {
-        if !part.is_empty() {
+        let is_repeated = answer.status.canonical_reason() == Some(&part);
+        if !part.is_empty() && !is_repeated {
             tried.push_str(": ");
             tried.push_str(&part);
         }
