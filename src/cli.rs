@@ -26,6 +26,7 @@ mod catalog;
 mod check;
 mod editor;
 mod explain;
+mod init;
 mod ledger;
 mod messages;
 mod publish;
@@ -96,6 +97,15 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Write settings, a first rule and its tests, for somebody who begins.
+    #[command(after_help = "\
+What is not said is asked.  Nothing is replaced that is there, and no secret is asked for: the
+settings only say where each is kept.
+
+Examples:
+  pointsman init /etc/pointsman
+  pointsman init . --forge github --project rail/signalbox --jenkins https://ci.example/ --yes")]
+    Init(init::Init),
     /// Find everything that is wrong with settings, rules and topics; `test` tests the rules.
     Check(check::Check),
     /// Run the tests that the rules carry, and tell what of the rules no test sees.
@@ -234,6 +244,7 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
     let Arguments { common, command } = arguments;
     let done = match command {
         Command::Run => run::run(&common, console).await,
+        Command::Init(init) => init::run(&common, init, console),
         Command::Check(check) => check::run(&common, check, console).await,
         Command::Test(test) => Box::pin(test::run(&common, test, console)).await,
         Command::Explain(explain) => explain::run(&common, explain, console).await,

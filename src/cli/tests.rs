@@ -15,6 +15,7 @@ use crate::service::Prepared;
 use crate::settings::Settings;
 use crate::topic::catalog::Catalog;
 
+mod init;
 mod ledger;
 mod outside;
 mod replay;
