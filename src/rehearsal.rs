@@ -24,8 +24,10 @@ use crate::subject::{RunId, Verdict};
 use crate::worker::Worker;
 use crate::worker::backoff::Backoff;
 
+pub mod difference;
 mod expect;
 mod played;
+pub mod replay;
 mod script;
 pub mod test;
 

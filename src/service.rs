@@ -173,6 +173,7 @@ impl Service {
     /// Starts all parts; when this returns the service takes messages.
     pub async fn start(prepared: Prepared, clock: Clock) -> anyhow::Result<Self> {
         let metrics = metrics::start();
+        metrics::begin_rules(prepared.rules.rules().iter().map(|rule| rule.name.as_str()));
         let settings = &prepared.settings;
         let ledger = Ledger::open(&settings.ledger.path, clock.clone())?;
         let tenancy = ledger.occupy()?;

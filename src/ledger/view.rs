@@ -15,6 +15,8 @@ pub mod actions;
 pub mod events;
 pub mod messages;
 pub mod news;
+pub mod past;
+pub mod rules;
 pub mod runs;
 pub mod subjects;
 

@@ -183,6 +183,15 @@ pub fn count_rule(rule: &str, outcome: &'static str) {
     counter!(RULES, "rule" => rule.to_owned(), "outcome" => outcome).increment(1);
 }
 
+/// Makes known what rules have not come to yet: to fire, in earnest or as a shadow, and to fail.
+pub fn begin_rules<'a>(rules: impl IntoIterator<Item = &'a str>) {
+    for rule in rules {
+        for outcome in ["fired", "shadow", "failed"] {
+            counter!(RULES, "rule" => rule.to_owned(), "outcome" => outcome).increment(0);
+        }
+    }
+}
+
 /// Counts one try of an action; `kind` is [`Task::kind`](crate::action::Task::kind).
 pub fn count_action(kind: &'static str, connection: &ConnectionName, outcome: ActionOutcome) {
     let connection = connection.as_str().to_owned();
