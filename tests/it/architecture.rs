@@ -38,18 +38,8 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 10] = [
-    "jenkins",
-    "pagure",
-    "rabbit",
-    "lapin",
-    "slack",
-    "gitlab",
-    "github",
-    "forgejo",
-    "gitea",
-    "patchwork",
-];
+const SYSTEMS: [&str; 9] =
+    ["jenkins", "pagure", "rabbit", "lapin", "slack", "gitlab", "github", "forgejo", "patchwork"];
 
 /// Where a system may be named besides its own files.  `neutral` knows the words that wake bots,
 /// and one of them is the name of a forge.
