@@ -98,9 +98,7 @@ impl<'a> Story<'a> {
     pub(super) fn built(&self) -> Vec<char> {
         let asked = self.world.scenery.jenkins.asked();
         let starts = asked.iter().filter(|line| line.contains("buildWithParameters"));
-        starts
-            .filter_map(|line| line.split("HEAD=").nth(1)?.chars().next())
-            .collect()
+        starts.filter_map(|line| line.split("HEAD=").nth(1)?.chars().next()).collect()
     }
 
     /// A build ends, and Pointsman finds out.

@@ -131,7 +131,8 @@ async fn a_push_after_an_approval_takes_it_back(stage: &dyn Stage) {
     story.push(number, 'b').await;
     assert_eq!(story.built(), ['a'], "what was pushed since is not built");
     let look = story.settle().await;
-    let runs: Vec<_> = look.runs.iter().map(|run| (run.revision.clone(), run.is_unwanted)).collect();
+    let runs: Vec<_> =
+        look.runs.iter().map(|run| (run.revision.clone(), run.is_unwanted)).collect();
     assert_eq!(runs, [(sha('a'), true), (sha('b'), false)]);
     assert!(look.runs().ends_with("unit bbbb held"), "{}", look.runs());
     story.world.end().await;
