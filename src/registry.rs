@@ -66,7 +66,7 @@ pub fn sites(
     let mut sites = BTreeMap::new();
     for (name, settings) in &settings.github {
         let github = Arc::new(github_at(name, settings, clock)?);
-        let reporter: Arc<dyn Reporter> = github.clone();
+        let reporter: Arc<dyn Reporter> = Arc::<Github>::clone(&github);
         let site = reporting(host(&settings.url), settings.concurrency, reporter);
         let site = Site { forge: Some(github), ..site };
         sites.insert(connection_name("github", Some(name))?, site);

@@ -57,7 +57,7 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
     pub amqp: Option<AmqpSettings>,
-    /// GitHubs, by name.
+    /// GitHub, and Enterprises of it, by name.
     pub github: BTreeMap<String, GithubSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
