@@ -95,7 +95,7 @@ fn every_example_file_is_used() {
         .topics()
         .map(|topic| fs::read_to_string(folder.join(format!("{}.toml", topic.name))).unwrap())
         .collect();
-    for kind in ["pagure", "jenkins"] {
+    for kind in ["github", "jenkins", "pagure"] {
         for entry in fs::read_dir(folder.join(kind).join("examples")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(texts.contains(&format!("\"examples/{name}\"")), "{kind}/{name}");
@@ -109,6 +109,9 @@ fn bindings_that_another_covers_are_left_out() {
     assert_eq!(
         shipped().select(&kinds).bindings(),
         [
+            "#.github.check_run",
+            "#.github.status",
+            "#.github.workflow_run",
             "#.jenkins.build.*",
             "#.jenkins.notification",
             "#.jenkins.run.finished",
@@ -119,7 +122,15 @@ fn bindings_that_another_covers_are_left_out() {
         ]
     );
     let kinds = BTreeSet::from([EventKind::CommentAdded]);
-    assert_eq!(shipped().select(&kinds).bindings(), ["#.pagure.pull-request.comment.added"]);
+    assert_eq!(
+        shipped().select(&kinds).bindings(),
+        [
+            "#.github.issue_comment",
+            "#.github.pull_request_review",
+            "#.github.pull_request_review_comment",
+            "#.pagure.pull-request.comment.added",
+        ]
+    );
     assert!(shipped().select(&BTreeSet::new()).bindings().is_empty());
 }
 
