@@ -18,6 +18,7 @@ mod recorded;
 mod signals;
 mod stack;
 mod table;
+mod times;
 mod words;
 
 mod actions;
@@ -25,13 +26,17 @@ mod catalog;
 mod check;
 mod editor;
 mod explain;
+mod init;
 mod ledger;
 mod messages;
 mod publish;
 mod ready;
+mod replay;
+mod rules;
 mod run;
 mod runs;
 mod tail;
+mod test;
 mod why;
 
 /// How many rows a list has when nobody says how many.
@@ -92,8 +97,28 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Find everything that is wrong with settings, rules and topics.
+    /// Write settings, a first rule and its tests, for somebody who begins.
+    #[command(after_help = "\
+What is not said is asked.  Nothing is replaced that is there, and no secret is asked for: the
+settings only say where each is kept.
+
+Examples:
+  pointsman init /etc/pointsman
+  pointsman init . --forge github --project rail/signalbox --jenkins https://ci.example/ --yes")]
+    Init(init::Init),
+    /// Find everything that is wrong with settings, rules and topics; `test` tests the rules.
     Check(check::Check),
+    /// Run the tests that the rules carry, and tell what of the rules no test sees.
+    #[command(after_help = "\
+Tests are written as `[[test]]` in a rules file, or in a file `NAME.test.toml` beside it.
+They go through the code that serves, on a ledger of their own, and reach nothing outside.
+A rule in shadow mode is tested as if it were live.
+
+Examples:
+  pointsman test                       all of them
+  pointsman test draft                 those with `draft` in their names
+  pointsman test --full                and fail where a condition was never seen true, or false")]
+    Test(test::Test),
     /// Tell what a message would cause, and why; nothing is done.
     #[command(after_help = "\
 Examples:
@@ -123,19 +148,25 @@ Examples:
     },
     /// List the topics: which messages are understood, and what they mean.
     Topics(catalog::Topics),
-    /// List the rules, and what they have said so far.
-    Rules(catalog::Rules),
+    /// List the rules and what they have said so far, or show one in full.
+    Rules(rules::Rules),
+    /// Tell what other rules would have done about the messages in the ledger; nothing is done.
+    #[command(after_help = "\
+The messages of the ledger are read again, once by the rules in force and once by the others, each
+on a ledger of its own that is thrown away.  Nothing outside is reached, and the ledger is only
+read.  That it is not done for real is no choice: there is no other way.
+
+Examples:
+  pointsman replay --since 7d --rules new/      the rules in `new/`, and the last seven days
+  pointsman replay --since 2026-11-01T00:00:00Z --until 2026-11-08T00:00:00Z --rules new/")]
+    Replay(replay::Replay),
     /// Publish messages on the broker, or put them into our own inbox where there is no broker.
     ///
     /// The messages keep their ids, so that those who have read them before know them again.
-    #[command(
-        visible_alias = "replay",
-        after_help = "\
+    #[command(after_help = "\
 Examples:
   pointsman publish recorded.jsonl              messages as `fedora-messaging record` writes them
-  pointsman publish --topic a.b body.json       one message, from its body
-`replay` is another name for `publish`."
-    )]
+  pointsman publish --topic a.b body.json       one message, from its body")]
     Publish(publish::Publish),
     /// Ask the running service whether it is ready.
     Ready(ready::Ready),
@@ -213,7 +244,9 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
     let Arguments { common, command } = arguments;
     let done = match command {
         Command::Run => run::run(&common, console).await,
+        Command::Init(init) => init::run(&common, init, console),
         Command::Check(check) => check::run(&common, check, console).await,
+        Command::Test(test) => Box::pin(test::run(&common, test, console)).await,
         Command::Explain(explain) => explain::run(&common, explain, console).await,
         Command::Demo { once } => demo(demo::Options { once, json: common.json }).await,
         Command::Why(why) => why::run(&common, why, console).await,
@@ -226,7 +259,8 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
             messages::run(&common, command.unwrap_or_default(), console).await
         }
         Command::Topics(topics) => catalog::topics(&common, &topics, console),
-        Command::Rules(rules) => catalog::rules(&common, rules, console).await,
+        Command::Rules(rules) => rules::run(&common, rules, console).await,
+        Command::Replay(replay) => Box::pin(replay::run(&common, replay, console)).await,
         Command::Publish(publish) => publish::run(&common, publish, console).await,
         Command::Ready(ready) => ready::run(&common, ready, console).await,
         Command::Schema { of } => editor::schema(of, console),

@@ -67,5 +67,9 @@ pub fn relayed(
     })
 }
 
+pub mod forgejo;
 pub mod github;
+pub mod jenkins;
+pub mod pagure;
+pub mod gitlab;
 pub mod signature;

@@ -35,6 +35,7 @@ pub mod settings;
 pub mod registry;
 pub mod web;
 pub mod service;
+pub mod rehearsal;
 
 pub mod sandbox;
 pub mod demo;

@@ -7,35 +7,28 @@ use anyhow::Context;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::command::Grammar;
 use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
 use crate::hooks::Hook;
-use crate::hooks::github::GithubHook;
+use crate::hooks::jenkins::JenkinsHook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
-use crate::reporters::github::{Github, GithubSettings};
-use crate::reporters::pagure::Pagure;
 use crate::rules::RuleSet;
 use crate::settings::Settings;
 use crate::subject::ConnectionName;
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
 
+mod forges;
+mod messengers;
+
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let mut directory = Directory::default();
-    for (name, github) in &settings.github {
-        let connection = Connection {
-            hosts: vec![host(&github.url)],
-            forms: Github::FORMS,
-            is_forge: true,
-            edits: true,
-            people: github.people.clone(),
-            ..Connection::default()
-        };
-        directory.insert(connection_name("github", Some(name))?, connection);
-    }
+    let commands = Grammar::new(&settings.commands).context("cannot spell commands")?;
+    directory.commands = Arc::new(commands);
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
         hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));
@@ -45,12 +38,8 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
         let connection = Connection { hosts, builds, reserved, ..Connection::default() };
         directory.insert(connection_name("jenkins", Some(name))?, connection);
     }
-    for (name, pagure) in &settings.pagure {
-        let hosts = vec![host(&pagure.url)];
-        let connection =
-            Connection { hosts, forms: Pagure::FORMS, is_forge: true, ..Connection::default() };
-        directory.insert(connection_name("pagure", Some(name))?, connection);
-    }
+    forges::list(settings, &mut directory)?;
+    messengers::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -64,13 +53,6 @@ pub fn sites(
     clock: &Clock,
 ) -> anyhow::Result<BTreeMap<ConnectionName, Site>> {
     let mut sites = BTreeMap::new();
-    for (name, settings) in &settings.github {
-        let github = Arc::new(github_at(name, settings, clock)?);
-        let reporter: Arc<dyn Reporter> = Arc::<Github>::clone(&github);
-        let site = reporting(host(&settings.url), settings.concurrency, reporter);
-        let site = Site { forge: Some(github), ..site };
-        sites.insert(connection_name("github", Some(name))?, site);
-    }
     for (name, jenkins) in &settings.jenkins {
         let executor: Arc<dyn Executor> = Arc::new(jenkins_at(settings, name, clock)?);
         let poll = Backoff { min: jenkins.poll_min, max: jenkins.poll_max };
@@ -84,11 +66,8 @@ pub fn sites(
         };
         sites.insert(connection_name("jenkins", Some(name))?, site);
     }
-    for (name, pagure) in &settings.pagure {
-        let reporter: Arc<dyn Reporter> = Arc::new(Pagure::new(name, pagure, clock.clone())?);
-        let site = reporting(host(&pagure.url), pagure.concurrency, reporter);
-        sites.insert(connection_name("pagure", Some(name))?, site);
-    }
+    forges::add(settings, &mut sites, clock)?;
+    messengers::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
@@ -97,17 +76,17 @@ pub fn sites(
 /// Those who may post to `/hooks/…`; secrets are read here.
 pub fn hooks(
     settings: &Settings,
-    _clock: &Clock,
+    clock: &Clock,
 ) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
     let mut hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
-    for (name, github) in &settings.github {
-        let secrets = Github::webhook_secrets(name, github)?;
-        if !secrets.is_empty() {
-            let connection = connection_name("github", Some(name))?;
-            let hook = GithubHook::new(connection.clone(), secrets);
-            hooks.insert(connection, Arc::new(hook));
+    for (name, jenkins) in &settings.jenkins {
+        if let Some((connection, secrets)) =
+            forges::door(("jenkins", name), &jenkins.webhook_secrets)?
+        {
+            hooks.insert(connection.clone(), Arc::new(JenkinsHook::new(connection, secrets)));
         }
     }
+    forges::hooks(settings, &mut hooks, clock)?;
     Ok(hooks)
 }
 
@@ -124,26 +103,9 @@ pub async fn probe(
         let found = jenkins_at(settings, name, clock)?.probe(&jobs).await;
         findings.push((connection, found));
     }
-    let projects = rules.projects();
-    for (name, github) in &settings.github {
-        let connection = connection_name("github", Some(name))?;
-        let found = github_at(name, github, clock)?.probe(&projects).await;
-        let found =
-            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
-        findings.push((connection, found));
-    }
-    for (name, pagure) in &settings.pagure {
-        let connection = connection_name("pagure", Some(name))?;
-        let found = Pagure::new(name, pagure, clock.clone())?.probe(&projects).await;
-        let found =
-            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
-        findings.push((connection, found));
-    }
+    findings.extend(forges::probe(settings, &rules.projects(), clock).await?);
+    findings.extend(messengers::probe(settings, clock).await?);
     Ok(findings)
-}
-
-fn github_at(name: &str, settings: &GithubSettings, clock: &Clock) -> anyhow::Result<Github> {
-    Github::new(name, host(&settings.url), settings, clock.clone())
 }
 
 fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {

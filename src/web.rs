@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::envelope::Limits;
 use crate::hooks::Hook;
 use crate::ledger::Ledger;
+use crate::message::Message;
 use crate::remote::chain;
 use crate::reporters::bus::Post;
 use crate::subject::ConnectionName;
@@ -32,8 +33,19 @@ use hooks::Quiet;
 
 pub use server::serve;
 
-/// Whether some rule can want a topic.
-pub type Wants = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// What a message that was posted is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// Somebody wants it, or has to see that it cannot be read.
+    Wanted,
+    /// No rule can care.
+    Unwanted,
+    /// It tells of this host, which is not the one who posted it.
+    Foreign(String),
+}
+
+/// What a message that a connection posted is to us.
+pub type Weigh = Arc<dyn Fn(&ConnectionName, &Message) -> Worth + Send + Sync>;
 
 /// What the pages need to know.
 #[derive(Clone)]
@@ -46,8 +58,8 @@ pub struct Site {
     pub room: Room,
     /// Those who may post to `/hooks/…`, and how each proves itself.
     pub hooks: Arc<BTreeMap<ConnectionName, Arc<dyn Hook>>>,
-    /// Whether some rule can want a topic.
-    pub wants: Wants,
+    /// What a message that was posted is to us.
+    pub weigh: Weigh,
     /// How much is said of webhooks that are refused.
     pub quiet: Arc<Quiet>,
     /// What is read at all.

@@ -9,6 +9,7 @@ use super::words::{Tint, count, safe};
 use super::{Common, Exit, load};
 use crate::executors::Finding;
 use crate::registry;
+use crate::rehearsal::test::faults;
 use crate::remote::chain;
 use crate::rules::RuleSet;
 use crate::secret::SecretRef;
@@ -32,6 +33,7 @@ struct Findings {
     warnings: Vec<String>,
     online: Vec<Online>,
     rules: usize,
+    tests: usize,
     topics: usize,
     connections: usize,
 }
@@ -56,9 +58,13 @@ impl Findings {
     }
 
     fn summary(&self) -> String {
-        let Self { rules, topics, connections, .. } = self;
-        let all =
-            [count(*rules, "rule"), count(*topics, "topic"), count(*connections, "connection")];
+        let Self { rules, tests, topics, connections, .. } = self;
+        let all = [
+            count(*rules, "rule"),
+            count(*tests, "test"),
+            count(*topics, "topic"),
+            count(*connections, "connection"),
+        ];
         let problems = self.online.iter().filter(|found| found.problem.is_some()).count();
         let end = match (self.faults.len(), problems) {
             (0, 0) => "all is well".to_owned(),
@@ -99,24 +105,39 @@ pub(super) async fn run(
 /// Looks at everything that is on this machine.
 fn offline(settings: &Settings, findings: &mut Findings) {
     let amqp = usize::from(settings.amqp.is_some());
-    findings.connections =
-        settings.github.len() + settings.jenkins.len() + settings.pagure.len() + amqp;
+    findings.connections = settings.forgejo.len()
+        + settings.github.len()
+        + settings.gitlab.len()
+        + settings.jenkins.len()
+        + settings.mail.len()
+        + settings.mattermost.len()
+        + settings.pagure.len()
+        + settings.slack.len()
+        + amqp;
     for (key, secret) in secrets(settings) {
         if let Err(error) = secret.read() {
             findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
         }
     }
-    match Catalog::load(&settings.topics.dirs) {
+    let catalog = match Catalog::load(&settings.topics.dirs) {
         Ok(catalog) => {
             findings.topics = catalog.topics().count();
             findings.add(&catalog.check(Example::RUN_PARAMETER));
+            Some(catalog)
         }
-        Err(faults) => findings.add(&faults),
-    }
+        Err(faults) => {
+            findings.add(&faults);
+            None
+        }
+    };
     match rules(settings) {
         Ok(rules) => {
             findings.rules = rules.rules().len();
+            findings.tests = rules.tests().len();
             findings.warnings.extend(warnings(&rules));
+            let tests = rules.tests().iter();
+            let wrong = |test| catalog.as_ref().map(|catalog| faults(test, catalog));
+            findings.add(&tests.filter_map(wrong).flatten().collect::<Vec<_>>());
         }
         Err(PrepareError::Rules(faults)) => findings.add(&faults),
         Err(PrepareError::Topics(faults)) => findings.add(&faults),
@@ -142,6 +163,12 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     add("web.token".to_owned(), settings.web.token.as_ref());
     let amqp = settings.amqp.as_ref();
     add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
+    for (name, forgejo) in &settings.forgejo {
+        add(format!("forgejo.{name}.token"), Some(&forgejo.token));
+        for secret in &forgejo.webhook_secrets {
+            add(format!("forgejo.{name}.webhook_secrets"), Some(secret));
+        }
+    }
     for (name, github) in &settings.github {
         add(format!("github.{name}.token"), github.token.as_ref());
         add(format!("github.{name}.private_key"), github.private_key.as_ref());
@@ -149,13 +176,39 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
             add(format!("github.{name}.webhook_secrets"), Some(secret));
         }
     }
+    for (name, gitlab) in &settings.gitlab {
+        add(format!("gitlab.{name}.token"), Some(&gitlab.token));
+        for token in &gitlab.webhook_tokens {
+            add(format!("gitlab.{name}.webhook_tokens"), Some(token));
+        }
+        for token in &gitlab.webhook_signing_tokens {
+            add(format!("gitlab.{name}.webhook_signing_tokens"), Some(token));
+        }
+    }
     for (name, jenkins) in &settings.jenkins {
+        for secret in &jenkins.webhook_secrets {
+            add(format!("jenkins.{name}.webhook_secrets"), Some(secret));
+        }
         add(format!("jenkins.{name}.token"), jenkins.token.as_ref());
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
         add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
     }
+    for (name, mail) in &settings.mail {
+        add(format!("mail.{name}.password"), mail.password.as_ref());
+    }
+    for (name, mattermost) in &settings.mattermost {
+        add(format!("mattermost.{name}.webhook"), mattermost.webhook.as_ref());
+        add(format!("mattermost.{name}.token"), mattermost.token.as_ref());
+    }
+    for (name, slack) in &settings.slack {
+        add(format!("slack.{name}.webhook"), slack.webhook.as_ref());
+        add(format!("slack.{name}.token"), slack.token.as_ref());
+    }
     for (name, pagure) in &settings.pagure {
         add(format!("pagure.{name}.token"), pagure.token.as_ref());
+        for key in &pagure.webhook_keys {
+            add(format!("pagure.{name}.webhook_keys"), Some(key));
+        }
         for (project, token) in &pagure.tokens {
             add(format!("pagure.{name}.tokens.{project}"), Some(token));
         }
@@ -163,14 +216,16 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     secrets
 }
 
+/// Names whose values are words that anybody may write.
+const FREE_NAMES: [&str; 5] = ["title", "comment", "comment.text", "command", "command.text"];
+
 /// What is allowed, and should be thought about.
 fn warnings(rules: &RuleSet) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules.rules() {
         let Some(build) = &rule.build else { continue };
         for (parameter, text) in &build.parameters {
-            let is_free =
-                |name: &&String| *name == "title" || *name == "comment.text" || *name == "comment";
+            let is_free = |name: &&String| FREE_NAMES.contains(&name.as_str());
             if let Some(name) = text.names().iter().find(is_free) {
                 warnings.push(format!(
                     "{}: rule `{}` passes `{name}`, which anybody may write, to the build as `{parameter}`; \
@@ -189,7 +244,7 @@ fn warnings(rules: &RuleSet) -> Vec<String> {
 /// Asks the systems outside.
 async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec<Online>> {
     let Some(prepared) = load::prepared(settings, console)? else { return Ok(Vec::new()) };
-    let Prepared { settings, rules, reader } = &prepared;
+    let Prepared { settings, rules, reader, .. } = &prepared;
     let mut found = Vec::new();
     match amqp_plan(settings, reader) {
         Ok(None) => {}
@@ -218,10 +273,11 @@ async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec
 
 fn show(findings: &Findings, is_json: bool, console: &mut Console) -> anyhow::Result<()> {
     if is_json {
-        let Findings { faults, warnings, online, rules, topics, connections } = findings;
+        let Findings { faults, warnings, online, rules, tests, topics, connections } = findings;
         return console.json(&json!({
             "well": findings.is_well(),
             "rules": rules,
+            "tests": tests,
             "topics": topics,
             "connections": connections,
             "faults": faults,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::console::Console;
 use crate::neutral;
+use crate::rehearsal::test::TestFault;
 use crate::rules::fault::RuleFault;
 use crate::settings::fault::SettingsFault;
 use crate::topic::TopicFault;
@@ -99,6 +100,25 @@ fn source(name: &str, text: &str) -> NamedSource<String> {
         }
     }
     NamedSource::new(name, shown).with_language("TOML")
+}
+
+impl From<&TestFault> for Fault {
+    fn from(fault: &TestFault) -> Self {
+        let (file, line) = fault.at.rsplit_once(':').unwrap_or((&fault.at, ""));
+        let text = std::fs::read_to_string(file).ok();
+        let line = line.parse().ok();
+        let span = text.as_deref().zip(line).and_then(|(text, line)| span_of(text, line));
+        let place = if span.is_some() { String::new() } else { format!("{}: ", fault.at) };
+        Self {
+            message: format!("{place}{}", fault.message),
+            file: file.to_owned(),
+            line,
+            key: None,
+            help: fault.help.clone(),
+            text: text.map(|text| source(file, &text)),
+            span,
+        }
+    }
 }
 
 impl From<&SettingsFault> for Fault {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Common;
 use super::console::Console;
 use super::faults::Fault;
+use crate::rules::RuleSource;
 use crate::service::{PrepareError, Prepared};
 use crate::settings::Settings;
 use crate::topic::catalog::Catalog;
@@ -28,7 +29,23 @@ pub(super) fn prepared(
     settings: Settings,
     console: &mut Console,
 ) -> anyhow::Result<Option<Prepared>> {
-    match Prepared::new(settings) {
+    told(Prepared::new(settings), console)
+}
+
+/// As [`prepared`], with rules from elsewhere.
+pub(super) fn prepared_with(
+    settings: Settings,
+    rules: &[RuleSource],
+    console: &mut Console,
+) -> anyhow::Result<Option<Prepared>> {
+    told(Prepared::with_rules(settings, rules), console)
+}
+
+fn told(
+    prepared: Result<Prepared, PrepareError>,
+    console: &mut Console,
+) -> anyhow::Result<Option<Prepared>> {
+    match prepared {
         Ok(prepared) => return Ok(Some(prepared)),
         // It is about files that the settings name, or fail to.
         Err(PrepareError::Other(error)) => {

@@ -15,8 +15,11 @@ use crate::service::Prepared;
 use crate::settings::Settings;
 use crate::topic::catalog::Catalog;
 
+mod init;
 mod ledger;
 mod outside;
+mod replay;
+mod rules;
 mod thinking;
 
 const START: i64 = 1_795_162_907_000;
@@ -227,12 +230,16 @@ async fn rules_that_are_not_there_are_a_fault_of_the_settings() {
 #[tokio::test]
 async fn every_command_has_json_that_stays_json() {
     let world = World::with_history().await;
-    let commands: [&[&str]; 13] = [
+    let rules = world.file("rules");
+    let commands: [&[&str]; 16] = [
         &["check"],
         &["explain", "pagure/pull-request.new"],
         &["explain", "aaaa-2222"],
         &["topics"],
         &["rules"],
+        &["rules", "points"],
+        &["test"],
+        &["replay", "--rules", &rules],
         &["runs"],
         &["runs", "list", "--open"],
         &["actions", "list"],

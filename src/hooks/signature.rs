@@ -36,7 +36,8 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
     hex
 }
 
-fn mac(secret: &[u8], body: &[u8]) -> Option<Hmac<Sha256>> {
+/// What `secret` makes of `body`, to be compared or read.
+pub(super) fn mac(secret: &[u8], body: &[u8]) -> Option<Hmac<Sha256>> {
     // A key of any length is good; the error is the interface's.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
     mac.update(body);

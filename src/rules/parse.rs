@@ -8,6 +8,8 @@ use toml_edit::{Document, Item, Table};
 use super::fault::{Inspection, RuleFault, nearest};
 use super::index::Place;
 use super::spec::{BuildSpec, NotifySpec, OneOrMany, ReportSpec, RuleSpec};
+use super::test::Test;
+use super::texts::Texts;
 use super::{Build, NoticeRule, ReportRule, Rule, RuleSource, Target};
 use crate::action::Form;
 use crate::directory::Directory;
@@ -16,6 +18,8 @@ use crate::expression::{Expression, ExpressionError, Text};
 use crate::subject::ConnectionName;
 
 mod salvage;
+mod spots;
+mod test;
 
 /// Names that the words of a report may use.
 pub(super) const REPORT_NAMES: &[&str] = &[
@@ -36,52 +40,81 @@ pub(super) const REPORT_NAMES: &[&str] = &[
     "previous.verdict",
 ];
 
-/// Reads all files; a name may be given to one rule only.
+/// What stands in rules files.
+pub(super) struct Parsed {
+    pub(super) rules: Vec<Rule>,
+    pub(super) texts: Texts,
+    pub(super) tests: Vec<Test>,
+}
+
+/// Reads all files; a name may be given to one rule only, and tests name rules that exist.
 pub(super) fn files(
     sources: &[RuleSource],
     directory: &Directory,
-) -> Result<Vec<Rule>, Vec<RuleFault>> {
+) -> Result<Parsed, Vec<RuleFault>> {
+    let mut texts = Texts::shipped().map_err(|error| vec![RuleFault::shipped(&error)])?;
     let mut rules: Vec<Rule> = Vec::new();
     let mut faults = Vec::new();
     let mut seen = HashMap::<String, String>::new();
+    let (mut tests, mut unknown) = (Vec::new(), Vec::new());
     for source in sources {
         let mut inspection = Inspection::new(&source.name, &source.text);
-        for (rule, span) in file(&mut inspection, directory) {
+        let (found, tested) = file(&mut inspection, directory, &mut texts);
+        for (rule, span) in found {
             if let Some(other) = seen.insert(rule.name.clone(), rule.at.clone()) {
                 let message = format!("there is another rule `{}`, at {other}", rule.name);
                 inspection.fault(span, message, None);
             }
             rules.push(rule);
         }
+        tests.push((source, tested));
         faults.append(&mut inspection.faults);
     }
-    if faults.is_empty() { Ok(rules) } else { Err(faults) }
+    // Of a rule that is faulty it would be said that it is not there.
+    for (source, tested) in tests.iter().filter(|_| faults.is_empty()) {
+        let mut inspection = Inspection::new(&source.name, &source.text);
+        for one in tested {
+            test::check_names(&mut inspection, one, &rules);
+        }
+        unknown.append(&mut inspection.faults);
+    }
+    faults.append(&mut unknown);
+    let tests = tests.into_iter().flat_map(|(_, tested)| tested).collect();
+    if faults.is_empty() { Ok(Parsed { rules, texts, tests }) } else { Err(faults) }
 }
 
 type Span = Option<Range<usize>>;
 
-fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> Vec<(Rule, Span)> {
+fn file(
+    inspection: &mut Inspection<'_>,
+    directory: &Directory,
+    texts: &mut Texts,
+) -> (Vec<(Rule, Span)>, Vec<Test>) {
     let document = match Document::parse(inspection.text) {
         Ok(document) => document,
         Err(error) => {
             inspection.fault(error.span(), error.message().trim().to_owned(), None);
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
     };
     for (name, item) in document.as_table() {
-        if name != "rule" {
+        if name == "texts" {
+            texts.take(inspection, item);
+        } else if name != "rule" && name != "test" {
             let span = document.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
-            inspection.fault(span, format!("unknown key `{name}`"), nearest(name, ["rule"]));
+            let help = nearest(name, ["rule", "test", "texts"]);
+            inspection.fault(span, format!("unknown key `{name}`"), help);
         }
     }
+    let tests = test::file(inspection, &document);
     let Some(list) = document.get("rule") else {
-        return Vec::new();
+        return (Vec::new(), tests);
     };
     let Some(tables) = list.as_array_of_tables() else {
         inspection.fault(list.span(), "rules are written as `[[rule]]`", None);
-        return Vec::new();
+        return (Vec::new(), tests);
     };
-    tables.iter().filter_map(|table| one(inspection, table, directory)).collect()
+    (tables.iter().filter_map(|table| one(inspection, table, directory)).collect(), tests)
 }
 
 fn one(
@@ -90,9 +123,9 @@ fn one(
     directory: &Directory,
 ) -> Option<(Rule, Span)> {
     let faults_before = inspection.faults.len();
-    let (spec, stumbles) = salvage::read(table);
+    let (spec, stumbles) = salvage::read::<RuleSpec>(table);
     for (message, span) in stumbles {
-        let (message, help) = explain(&message);
+        let (message, help) = salvage::explain(&message);
         inspection.fault(span.or_else(|| table.span()), message, help);
     }
     let spec = spec?;
@@ -108,7 +141,7 @@ fn one(
     let rule = Rule {
         name: spec.name.clone(),
         at,
-        on: spec.on.as_slice().to_vec(),
+        on: spec.heeds(),
         places: reader.places(),
         conditions: reader.conditions(),
         trust: spec.trust,
@@ -117,25 +150,9 @@ fn one(
         notices: reader.notices(),
         supersede: spec.supersede,
         mode: spec.mode,
+        spots: reader.spots(),
     };
     (inspection.faults.len() == faults_before).then_some((rule, span))
-}
-
-/// Turns serde's words for an unknown key or value into ours, with a proposal.
-fn explain(message: &str) -> (String, Option<String>) {
-    let message = message.trim();
-    for what in ["unknown field", "unknown variant"] {
-        if let Some(rest) = message.strip_prefix(what) {
-            let mut quoted = rest.split('`').skip(1).step_by(2);
-            let word = quoted.next().unwrap_or_default();
-            let known: Vec<_> = quoted.collect();
-            let what = if what == "unknown field" { "key" } else { "value" };
-            let help = nearest(word, known.iter().copied())
-                .unwrap_or_else(|| format!("known are: {}", known.join(", ")));
-            return (format!("unknown {what} `{word}`"), Some(help));
-        }
-    }
-    (message.replace("missing field", "missing key"), None)
 }
 
 struct Reader<'a, 'b> {

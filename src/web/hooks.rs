@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Json, Response};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Site;
 use super::api::refuse;
 use super::body::Unread;
+use super::{Site, Worth};
 use crate::envelope;
 use crate::hooks::{Admitted, Hook, Refusal};
 use crate::message::Message;
@@ -121,7 +121,7 @@ pub(super) async fn accept(
     let Some((connection, hook)) = path.ok().and_then(|Path(path)| find(&site, path)) else {
         return refuse(StatusCode::NOT_FOUND, "no webhook here");
     };
-    let outcome = take(&site, hook.as_ref(), request).await;
+    let outcome = take(&site, (&connection, hook.as_ref()), request).await;
     metrics::count_webhooks(&connection, outcome.result, 1);
     if !outcome.status.is_success() {
         tell(&site, &connection, &outcome);
@@ -135,7 +135,11 @@ fn find(site: &Site, (kind, name): (String, String)) -> Option<(ConnectionName, 
     Some((name, Arc::clone(hook)))
 }
 
-async fn take(site: &Site, hook: &dyn Hook, request: Request) -> Outcome {
+async fn take(
+    site: &Site,
+    (connection, hook): (&ConnectionName, &dyn Hook),
+    request: Request,
+) -> Outcome {
     let (head, body) = request.into_parts();
     let body = match site.room.read(body).await {
         Ok(body) => body,
@@ -146,15 +150,20 @@ async fn take(site: &Site, hook: &dyn Hook, request: Request) -> Outcome {
         Ok(Admitted::Ping) => return Outcome::fine(WebhookResult::Ping),
         Err(refusal) => return refusal.into(),
     };
-    // Busy repositories tell much that nobody asked for.
-    if !(site.wants)(&message.topic) {
-        return Outcome::fine(WebhookResult::Ignored);
-    }
     // Its sender is still there to be told; later it would become a dead letter.
     if let Err(reason) = envelope::open(&message, &site.limits) {
         return Refusal::Malformed(chain(&reason)).into();
     }
-    post(site, message).await
+    match (site.weigh)(connection, &message) {
+        Worth::Wanted => post(site, message).await,
+        // Busy repositories tell much that nobody asked for.
+        Worth::Unwanted => Outcome::fine(WebhookResult::Ignored),
+        // Whoever knows one secret does not speak for the forges that have another.
+        Worth::Foreign(host) => {
+            let words = format!("it is about `{host}`, which is no host of `{connection}`");
+            Refusal::Malformed(words).into()
+        }
+    }
 }
 
 async fn post(site: &Site, message: Message) -> Outcome {

@@ -205,14 +205,60 @@ async fn rules_are_counted_by_what_they_said() {
     }
     let world = World::new();
     insta::assert_snapshot!(dense(&world.shows(&["rules"]).await), @"
-    RULE AT MODE DOES TRUSTS SO FAR
-    points rules/rules.toml:3 live builds points on jenkins.main anyone not asked
-    drafts rules/rules.toml:11 live tells not asked
+    RULE AT MODE DOES TRUSTS FIRED SHADOW FAILED LAST REMARK
+    points rules/rules.toml:3 live builds points on jenkins.main anyone 0 0 0 never asked
+    drafts rules/rules.toml:11 live tells 0 0 0 never asked
     ");
     let world = World::with_history().await;
     insta::assert_snapshot!(dense(&world.shows(&["rules"]).await), @"
-    RULE AT MODE DOES TRUSTS SO FAR
-    points rules/rules.toml:3 live builds points on jenkins.main anyone fired 1
-    drafts rules/rules.toml:11 live tells not 1
+    RULE AT MODE DOES TRUSTS FIRED SHADOW FAILED LAST REMARK
+    points rules/rules.toml:3 live builds points on jenkins.main anyone 1 0 0 6 min ago
+    drafts rules/rules.toml:11 live tells 0 0 0 never fired in 6 min: not 1
     ");
+    let shown = dense(&world.shows(&["rules", "--since", "1min"]).await);
+    assert!(shown.ends_with("live tells 0 0 0 never fired in 1 min"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_rule_is_shown_in_full() {
+    let world = World::with_history().await;
+    insta::assert_snapshot!(world.shows(&["rules", "points"]).await, @"
+    rule points
+      at          rules/rules.toml:3
+      mode        live
+      on          pull_request.opened, pull_request.updated
+      where       project = rail/*
+      trust       anyone
+      builds      points on jenkins.main
+      parameter   SHA = {{ head.sha }}
+      newer head  cancels the older build
+      reports     bus, always
+
+    since 2026-10-21T08:27:47Z (30 days ago)
+      fired  1  last 2026-11-20T08:21:47Z (6 min ago)
+    ");
+    let shown = world.shows(&["rules", "drafts"]).await;
+    assert!(
+        shown.ends_with("why it did not fire\n  1  `pull_request.draft` does not hold\n"),
+        "{shown}"
+    );
+    let outcome = world.does(&["rules", "pionts"]).await;
+    assert_eq!(outcome.errors, "error: there is no rule `pionts`; did you mean `points`?\n");
+}
+
+#[tokio::test]
+async fn a_rule_that_fails_or_is_a_shadow_is_seen() {
+    let world = World::new();
+    let rules = RULES
+        .replace("trust = \"anyone\"", "trust = \"anyone\"\nmode = \"shadow\"")
+        .replace("pull_request.draft\"", "title + 1 == 2\"");
+    world.write("rules/rules.toml", &rules);
+    world.hears("aaaa-1111", World::example("pagure/pull-request.new")).await;
+    let shown = world.shows(&["rules"]).await;
+    let lines: Vec<Vec<&str>> =
+        shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[1][7..], ["anyone", "0", "1", "0", "3", "min", "ago"], "{shown}");
+    assert!(lines[2].join(" ").contains("0 0 1 failed 3 min ago: `title + 1 == 2`:"), "{shown}");
+    let shown = world.shows(&["rules", "drafts"]).await;
+    assert!(shown.contains("last failed 2026-11-20T08:21:47Z (3 min ago): `title + 1"), "{shown}");
 }

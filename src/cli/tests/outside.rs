@@ -22,7 +22,7 @@ async fn a_bare_body_gets_an_id_of_its_own() {
     world.ledger();
     world.write("body.json", "{\"a\": 1}");
     let file = world.file("body.json");
-    let shown = world.shows(&["replay", "--topic", "x.y", &file]).await;
+    let shown = world.shows(&["publish", "--topic", "x.y", &file]).await;
     let waiting = world.ledger().inbox(0, 10).await.unwrap();
     assert_eq!(waiting[0].message.id.as_deref(), Some(shown.trim()));
     assert_eq!(waiting[0].message.body, b"{\"a\": 1}");

@@ -1,7 +1,5 @@
 //! What happened, and what the rules said to it.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
@@ -47,10 +45,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<EventView, LedgerError> {
     })
 }
 
-/// How often each rule came to each outcome: by the name of the rule, then the word for the
-/// outcome.
-pub type OutcomeCounts = BTreeMap<String, BTreeMap<String, u64>>;
-
 impl Ledger {
     /// The last `limit` events about `subject`, oldest first.
     pub async fn events_about(
@@ -83,24 +77,6 @@ impl Ledger {
             let like = "SELECT DISTINCT subject FROM events WHERE instr(subject, ?1) > 0 \
                         ORDER BY subject LIMIT ?2";
             rows(db, (like, params![part, limit]), |row| Ok(row.get(0)?))
-        })
-        .await
-    }
-
-    /// What the rules came to in the last `limit` events.
-    pub async fn outcomes(&self, limit: u32) -> Result<OutcomeCounts, LedgerError> {
-        self.read(move |db| {
-            let sql = "SELECT decision FROM events ORDER BY seq DESC LIMIT ?1";
-            let decisions = rows(db, (sql, [limit]), |row| {
-                let text: String = row.get(0)?;
-                Ok(serde_json::from_str::<Decision>(&text)?)
-            })?;
-            let mut counts = OutcomeCounts::new();
-            for considered in decisions.into_iter().flat_map(|decision| decision.considered) {
-                let word = considered.outcome.as_str().to_owned();
-                *counts.entry(considered.rule).or_default().entry(word).or_default() += 1;
-            }
-            Ok(counts)
         })
         .await
     }

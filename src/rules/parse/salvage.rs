@@ -1,12 +1,11 @@
-//! Reading a rule in spite of its faults, so that all of them are told and not only the first.
+//! Reading a rule or a test in spite of its faults, so that all of them are told and not only the first.
 
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml_edit::{Item, Table, Value};
 
-use crate::rules::spec::RuleSpec;
+use crate::rules::fault::nearest;
 
 /// A rule with more faults than that is not worth reading on.
 const FAULTS_MAX: usize = 20;
@@ -16,13 +15,13 @@ pub(super) type Stumble = (String, Option<Range<usize>>);
 
 /// Reads `table`; what cannot be read is left out, noted, and the rest read again.
 ///
-/// The rule is `None` where something is missing or wrong that nothing can be read without.
-pub(super) fn read(table: &Table) -> (Option<RuleSpec>, Vec<Stumble>) {
+/// What was read is `None` where something is missing or wrong that nothing can be read without.
+pub(super) fn read<T: DeserializeOwned>(table: &Table) -> (Option<T>, Vec<Stumble>) {
     let mut table = table.clone();
     let mut stumbles = Vec::new();
     while stumbles.len() < FAULTS_MAX {
         let value = Value::InlineTable(table.clone().into_inline_table());
-        let error = match RuleSpec::deserialize(value.into_deserializer()) {
+        let error = match T::deserialize(value.into_deserializer()) {
             Ok(spec) => return (Some(spec), stumbles),
             Err(error) => error,
         };
@@ -76,4 +75,21 @@ fn leave_out_of(item: &mut Item, span: &Range<usize>) -> bool {
 
 fn holds(outer: Option<Range<usize>>, inner: &Range<usize>) -> bool {
     outer.is_some_and(|outer| outer.start <= inner.start && inner.end <= outer.end)
+}
+
+/// Turns serde's words for an unknown key or value into ours, with a proposal.
+pub(super) fn explain(message: &str) -> (String, Option<String>) {
+    let message = message.trim();
+    for what in ["unknown field", "unknown variant"] {
+        if let Some(rest) = message.strip_prefix(what) {
+            let mut quoted = rest.split('`').skip(1).step_by(2);
+            let word = quoted.next().unwrap_or_default();
+            let known: Vec<_> = quoted.collect();
+            let what = if what == "unknown field" { "key" } else { "value" };
+            let help = nearest(word, known.iter().copied())
+                .unwrap_or_else(|| format!("known are: {}", known.join(", ")));
+            return (format!("unknown {what} `{word}`"), Some(help));
+        }
+    }
+    (message.replace("missing field", "missing key"), None)
 }

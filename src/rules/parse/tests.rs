@@ -176,3 +176,70 @@ fn a_condition_that_not_all_kinds_can_answer_is_refused() {
                 when = 'title == 1'\nnotify = [{ to = 'chat.ops', text = 'x' }]\n";
     assert!(faults(text).contains("unknown name `title`"));
 }
+
+const RULE: &str = r#"
+[[rule]]
+name = "a"
+on = "pull_request.opened"
+notify = [{ to = "chat.ops", text = "x" }]
+"#;
+
+#[test]
+fn a_faulty_test_is_told_with_its_lines() {
+    let tests = r#"
+[[test]]
+name = "one"
+mesage = "x/y"
+expect = { fire = ["a"] }
+
+[[test]]
+name = "two"
+message = "x/y"
+verdict = "failure"
+expect = {}
+
+[[test]]
+name = "three"
+message = "x/y"
+after = ["x/z", { verdikt = "success" }]
+people = { ada = "boss" }
+expect = { fires = ["a"] }
+
+[[test]]
+name = "four"
+expect = { builds = [{ jb = "x" }] }
+"#;
+    insta::assert_snapshot!(faults(&format!("{RULE}{tests}")), @"
+    r.toml:9: unknown key `mesage` (did you mean `message`?)
+    r.toml:10: unknown key `fire` (did you mean `fires`?)
+    r.toml:16: `expect` expects nothing
+    r.toml:13: `message` and `verdict` are two things that happen
+    r.toml:21: unknown key `verdikt` (did you mean `verdict`?)
+    r.toml:22: unknown value `boss` (known are: stranger, contributor, maintainer)
+    r.toml:27: unknown key `jb` (did you mean `job`?)
+    ");
+}
+
+#[test]
+fn a_test_names_rules_that_exist() {
+    let test = r#"
+[[test]]
+name = "one"
+message = "x/y"
+expect = { fires = ["b"], reports = [{ to = "origin", rule = "aa" }] }
+"#;
+    insta::assert_snapshot!(faults(&format!("{RULE}{test}")), @"
+    r.toml:10: there is no rule `b`
+    r.toml:10: there is no rule `aa`
+    ");
+}
+
+#[test]
+fn a_file_of_tests_has_no_rules() {
+    let source = RuleSource { name: "r.test.toml".to_owned(), text: RULE.to_owned() };
+    let faults = RuleSet::parse(&[source], directory()).unwrap_err();
+    assert_eq!(
+        faults[0].line(),
+        "r.test.toml:2: a rule among tests (a file that ends with `.test.toml` has only tests)"
+    );
+}

@@ -57,12 +57,12 @@ aliases = "ci"
     a.toml:20: `worker.grace`: expected a duration, found true or false
     a.toml:22: `jenkins.main.url`: is missing
     a.toml:23: `jenkins.main.user`: expected a string, found a whole number
-    a.toml:24: `jenkins.main.tokn`: is not known: it is none of `url`, `user`, `token`, `password`, `trigger_token`, `aliases`, `concurrency`, `timeout`, `poll_min`, `poll_max`; did you mean `token`?
+    a.toml:24: `jenkins.main.tokn`: is not known: it is none of `url`, `user`, `token`, `password`, `trigger_token`, `webhook_secrets`, `aliases`, `concurrency`, `timeout`, `poll_min`, `poll_max`; did you mean `token`?
     a.toml:27: `jenkins.lab.url`: `ci.example` is no whole address: relative URL without a base
     a.toml:28: `jenkins.lab.concurrency`: expected a whole number of at least 0, found a string
     a.toml:29: `jenkins.lab.aliases`: expected a list, found a string
     a.toml:31: `pagure.io.url`: is missing
-    a.toml:33: `wroker`: is not known: it is none of `amqp`, `github`, `jenkins`, `ledger`, `log`, `pagure`, `rules`, `service`, `topics`, `web`, `worker`; did you mean `worker`?
+    a.toml:33: `wroker`: is not known: it is none of `amqp`, `commands`, `forgejo`, `github`, `gitlab`, `jenkins`, `ledger`, `log`, `mail`, `mattermost`, `pagure`, `reconcile`, `rules`, `service`, `slack`, `topics`, `web`, `worker`; did you mean `worker`?
     "#);
 }
 

@@ -83,6 +83,9 @@ fn every_metric_is_explained() {
         set_actions_waiting(&connection, 0);
         record_intake_batch(1);
         set_last_message(Timestamp::UNIX_EPOCH);
+        set_rules(1, false, Timestamp::UNIX_EPOCH);
+        count_reconcile(&connection, true);
+        count_reconcile_found(&connection, "noted");
     });
     for name in [
         MESSAGES,
@@ -96,6 +99,12 @@ fn every_metric_is_explained() {
         LAG,
         INTAKE_BATCH,
         LAST_MESSAGE,
+        RELOADS,
+        RULES_FAULTY,
+        RULES_LOADED,
+        RULES_IN_FORCE,
+        RECONCILE,
+        RECONCILE_FOUND,
     ] {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} in {text}");
         assert!(text.contains(&format!("# TYPE {name} ")), "{name} in {text}");

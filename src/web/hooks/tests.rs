@@ -78,7 +78,11 @@ impl Door {
             token: None,
             room: Room::new(1_000),
             hooks: Arc::new(BTreeMap::from([(name, hook)])),
-            wants: Arc::new(|topic| topic == "forge.push"),
+            weigh: Arc::new(|_, message| match message.topic.as_str() {
+                "forge.push" => Worth::Wanted,
+                "forge.gossip" => Worth::Foreign("other.example".to_owned()),
+                _ => Worth::Unwanted,
+            }),
             quiet: Arc::default(),
             limits: Limits::default(),
             ledger: ledger.clone(),
@@ -147,6 +151,7 @@ async fn everything_else_is_told_apart() {
         ("too deep", DOOR, &[WORD, PUSH], &deep),
         ("too large", DOOR, &[WORD, PUSH], &large),
         ("unwanted", DOOR, &[WORD, ("x-event", "watch")], "{}"),
+        ("foreign", DOOR, &[WORD, ("x-event", "gossip")], "{}"),
         ("unknown", "hooks/forge/other", &[WORD, PUSH], "{}"),
         ("no name", "hooks/F%20O/%ff", &[WORD, PUSH], "{}"),
     ] {
@@ -163,6 +168,7 @@ async fn everything_else_is_told_apart() {
     too deep: 400 {"error":"the body is nested deeper than 64 levels"}
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     unwanted: 200 {"ignored":true}
+    foreign: 400 {"error":"it is about `other.example`, which is no host of `forge.main`"}
     unknown: 404 {"error":"no webhook here"}
     no name: 404 {"error":"no webhook here"}
     full: 503 {"error":"try again later"}
