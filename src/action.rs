@@ -67,7 +67,14 @@ pub enum Inquiry {
     /// What the author of a proposal is to its project.
     Author(Box<PullRequestEvent>),
     /// What the writer of these commands is to the project, and how the proposal stands.
-    Commands(Box<CommentEvent>, Vec<Command>),
+    Commands {
+        /// The comment.
+        said: Box<CommentEvent>,
+        /// Those of its commands that are to be heeded.
+        commands: Vec<Command>,
+        /// Whether the ledger knows the proposal, so that a push it has missed is news to it.
+        is_known: bool,
+    },
 }
 
 /// The one comment about a subject that is kept up to date.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::command::Command;
+use crate::event::EventKind;
+use crate::event::proposal::Standing;
 use crate::run::Run;
 use crate::subject::{CommitSha, Verdict};
 
@@ -23,10 +26,61 @@ pub struct Known {
     pub is_outdated: bool,
     /// Whether an event of this identity was stored before.
     pub is_repeat: bool,
+    /// About a run of ours: the newest runs of the other rules at its revision.
+    pub siblings: Vec<Run>,
+    /// About a comment: the commands that it was last known to have, if it is known.
+    pub commands: Option<Vec<Command>>,
+    /// About a comment or a command: how many its giver has given about this subject within the last hour.
+    pub given: u32,
+    /// About a question why: what happened about the subject, newest first.
+    pub history: Vec<Past>,
+    /// The time of the decision, in milliseconds since 1970.
+    pub now: i64,
+}
+
+/// An earlier event about a subject, and what was decided.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// What happened.
+    pub kind: EventKind,
+    /// When it was heard of, in milliseconds since 1970.
+    pub at: i64,
+    /// What the rules said.
+    pub decision: Decision,
+}
+
+/// A commit that somebody lets be built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The commit, and no other.
+    pub head: CommitSha,
+    /// Who gave it.
+    pub by: String,
+    /// The giver's lasting id.
+    pub by_id: Option<String>,
+    /// What the giver was to the project then.
+    pub standing: Standing,
+    /// The comment it was given in.
+    pub comment: String,
+    /// When it was heeded, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// A command that was answered, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The comment that the command stood in.
+    pub comment: String,
+    /// Who gave it, fit to be shown.
+    pub by: String,
+    /// The command, fit to be shown.
+    pub command: String,
+    /// The answer.
+    pub words: String,
 }
 
 /// A proposal as it was last heard of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectState {
     /// Whether it is open.
     pub is_open: bool,
@@ -36,11 +90,25 @@ pub struct SubjectState {
     pub past_heads: Vec<CommitSha>,
     /// The forge's time of the last news, in milliseconds since 1970.
     pub at: Option<i64>,
+    /// Whether its author says that it is not ready.
+    #[serde(default)]
+    pub is_draft: bool,
+    /// Since when it has its head, as told by the forge, in milliseconds since 1970.
+    #[serde(default)]
+    pub head_since: Option<i64>,
+    /// The commit that somebody lets be built; a push takes it back.
+    #[serde(default)]
+    pub approval: Option<Approval>,
+    /// The last answers to commands, newest last, at most [`SubjectState::ANSWERS_MAX`].
+    #[serde(default)]
+    pub answers: Vec<Answer>,
 }
 
 impl SubjectState {
     /// How many past heads are remembered, to tell late news from a return to an old head.
     pub const PAST_HEADS_MAX: usize = 50;
+    /// How many answers are shown in the one comment.
+    pub const ANSWERS_MAX: usize = 3;
 }
 
 /// What the rules say to one event.
@@ -64,6 +132,9 @@ pub struct Decision {
     /// The proposal as it is now, if that changed.
     #[serde(skip)]
     pub subject: Option<SubjectState>,
+    /// The commands that a comment has now; by them it is known what an edit adds.
+    #[serde(skip)]
+    pub commands: Option<Vec<Command>>,
 }
 
 /// One rule that was considered.
@@ -119,6 +190,17 @@ pub enum Outcome {
         /// That run.
         run: String,
     },
+    /// It waits until its forge has said what the author of the change is to the project.
+    Asks,
+    /// The author of the change is not trusted by the rule: the run waits for an approval.
+    Held {
+        /// Whose changes the rule builds.
+        wanted: String,
+        /// What the author is to the project.
+        found: String,
+        /// The run that waits.
+        run: String,
+    },
     /// The author of the change is not trusted by the rule.
     Untrusted {
         /// Whose changes the rule builds.
@@ -143,6 +225,8 @@ impl Outcome {
             Self::Not { .. } => "not",
             Self::Failed { .. } => "failed",
             Self::Already { .. } => "already",
+            Self::Asks => "asks",
+            Self::Held { .. } => "held",
             Self::Untrusted { .. } => "untrusted",
             Self::Lacks { .. } => "lacks",
         }

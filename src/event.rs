@@ -270,6 +270,17 @@ impl Event {
         }
     }
 
+    /// The host of the system that it happened on, where that is told.
+    pub fn into_instance(self) -> Option<String> {
+        match self {
+            Self::PullRequest(event) => Some(event.instance),
+            Self::Comment(event) => Some(event.on.instance),
+            Self::Command(event) => Some(event.on.instance),
+            Self::Push(event) => Some(event.instance),
+            Self::Build(event) => event.instance,
+        }
+    }
+
     /// The proposal that the event is about, if it is about one.
     pub fn pull_request(&self) -> Option<&PullRequestEvent> {
         match self {

@@ -6,6 +6,8 @@ use crate::event::proposal::{PullRequestEvent, Standing};
 use crate::remote::Failure;
 use crate::subject::Subject;
 
+pub mod memory;
+
 /// Somebody, as a message names them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {

@@ -66,3 +66,10 @@ pub fn relayed(
         body: format!(r#"{{"body":{raw},"headers":{headers},"agent":null}}"#).into_bytes(),
     })
 }
+
+pub mod forgejo;
+pub mod github;
+pub mod jenkins;
+pub mod pagure;
+pub mod gitlab;
+pub mod signature;

@@ -17,6 +17,7 @@ use crate::decision::{Decision, Known};
 use crate::event::Event;
 
 pub mod bell;
+pub mod cursors;
 mod grave;
 pub mod inbox;
 pub mod intake;
@@ -24,6 +25,7 @@ pub mod known;
 pub mod prune;
 pub mod queue;
 pub mod tally;
+mod people;
 mod record;
 mod schema;
 pub mod view;

@@ -14,7 +14,7 @@ pub const LINE_MAX_ESCAPED_CHARS: usize = LINE_MAX_CHARS * 7 + 1;
 /// has it, nor does any trim it as white space.  It stands inside what must not be recognised.
 ///
 /// An entity (`&#64;`) would not do: forges look for mentions after Markdown has been rendered.
-const SEAM: char = '\u{2060}';
+pub const SEAM: char = '\u{2060}';
 
 /// What other bots obey.  Where a pattern has several words, they look for them with anything but
 /// letters in between, so the first word is cut in two; a seam between the words would not help.
@@ -25,6 +25,7 @@ const PHRASES: &[&[&str]] = &[
     &["retest"],
     &["citest"],
     &["packit"],
+    &["bors"],
     &["test", "this", "please"],
     &["ok", "to", "test"],
     &["add", "to", "whitelist"],
@@ -114,7 +115,7 @@ fn skip_sequence(start: char, chars: &mut std::iter::Peekable<std::str::Chars<'_
 }
 
 /// Whether a character is for machines: a control, a mark of direction, a joint, a blank letter.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -157,11 +158,12 @@ fn seams(chars: &[char]) -> Vec<usize> {
     seams
 }
 
-/// Whether a line that begins so is a command, a list, a rule or a heading; the other marks are
-/// escaped wherever they stand.
+/// Whether a line that begins so may be a command, a list, a rule or a heading.
 fn starts_a_block(chars: &[char]) -> bool {
     match chars.first() {
-        Some('/' | '-' | '+' | '=' | '~' | ':' | '.' | '$' | '%' | '?') => true,
+        // Whatever mark is not escaped: any of them may be what a bot listens to.
+        Some(c) if c.is_ascii_punctuation() => !is_escaped(*c),
+        Some('／' | '＠' | '﹫') => true,
         Some(c) if c.is_ascii_digit() => {
             chars.iter().find(|c| !c.is_ascii_digit()).is_some_and(|c| matches!(c, '.' | ')'))
         }
@@ -238,12 +240,19 @@ fn push_escaped(out: &mut String, c: char) {
         '&' => out.push_str("&amp;"),
         // By name: the number in `&#124;` could be taken for that of an issue.
         '|' => out.push_str("&vert;"),
-        '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '{' | '}' | '~' => {
-            out.push('\\');
+        _ => {
+            if is_escaped(c) {
+                out.push('\\');
+            }
             out.push(c);
         }
-        _ => out.push(c),
     }
+}
+
+/// Whether a character never stands by itself.
+fn is_escaped(c: char) -> bool {
+    const ESCAPED: &str = "\\`*_[]#!{}~<>&|";
+    ESCAPED.contains(c)
 }
 
 #[cfg(test)]

@@ -7,21 +7,28 @@ use anyhow::Context;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::command::Grammar;
 use crate::directory::{Connection, Directory};
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
+use crate::hooks::Hook;
+use crate::hooks::jenkins::JenkinsHook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
-use crate::reporters::pagure::Pagure;
 use crate::rules::RuleSet;
 use crate::settings::Settings;
 use crate::subject::ConnectionName;
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
 
+mod forges;
+mod messengers;
+
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let mut directory = Directory::default();
+    let commands = Grammar::new(&settings.commands).context("cannot spell commands")?;
+    directory.commands = Arc::new(commands);
     for (name, jenkins) in &settings.jenkins {
         let mut hosts = vec![host(&jenkins.url)];
         hosts.extend(jenkins.aliases.iter().map(|alias| alias.to_lowercase()));
@@ -31,12 +38,8 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
         let connection = Connection { hosts, builds, reserved, ..Connection::default() };
         directory.insert(connection_name("jenkins", Some(name))?, connection);
     }
-    for (name, pagure) in &settings.pagure {
-        let hosts = vec![host(&pagure.url)];
-        let connection =
-            Connection { hosts, forms: Pagure::FORMS, is_forge: true, ..Connection::default() };
-        directory.insert(connection_name("pagure", Some(name))?, connection);
-    }
+    forges::list(settings, &mut directory)?;
+    messengers::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -63,14 +66,28 @@ pub fn sites(
         };
         sites.insert(connection_name("jenkins", Some(name))?, site);
     }
-    for (name, pagure) in &settings.pagure {
-        let reporter: Arc<dyn Reporter> = Arc::new(Pagure::new(name, pagure, clock.clone())?);
-        let site = reporting(host(&pagure.url), pagure.concurrency, reporter);
-        sites.insert(connection_name("pagure", Some(name))?, site);
-    }
+    forges::add(settings, &mut sites, clock)?;
+    messengers::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
+}
+
+/// Those who may post to `/hooks/…`; secrets are read here.
+pub fn hooks(
+    settings: &Settings,
+    clock: &Clock,
+) -> anyhow::Result<BTreeMap<ConnectionName, Arc<dyn Hook>>> {
+    let mut hooks: BTreeMap<ConnectionName, Arc<dyn Hook>> = BTreeMap::new();
+    for (name, jenkins) in &settings.jenkins {
+        if let Some((connection, secrets)) =
+            forges::door(("jenkins", name), &jenkins.webhook_secrets)?
+        {
+            hooks.insert(connection.clone(), Arc::new(JenkinsHook::new(connection, secrets)));
+        }
+    }
+    forges::hooks(settings, &mut hooks, clock)?;
+    Ok(hooks)
 }
 
 /// Asks every system whether it can be used as `rules` want to use it.
@@ -86,14 +103,8 @@ pub async fn probe(
         let found = jenkins_at(settings, name, clock)?.probe(&jobs).await;
         findings.push((connection, found));
     }
-    let projects = rules.projects();
-    for (name, pagure) in &settings.pagure {
-        let connection = connection_name("pagure", Some(name))?;
-        let found = Pagure::new(name, pagure, clock.clone())?.probe(&projects).await;
-        let found =
-            found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect();
-        findings.push((connection, found));
-    }
+    findings.extend(forges::probe(settings, &rules.projects(), clock).await?);
+    findings.extend(messengers::probe(settings, clock).await?);
     Ok(findings)
 }
 

@@ -162,7 +162,7 @@ impl Remote {
     }
 
     /// How long `Retry-After` asks us to wait, in seconds or until a date (RFC 9110, 10.2.3).
-    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+    pub fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         let wait = if let Ok(seconds) = text.parse::<u64>() {
             Duration::from_secs(seconds)

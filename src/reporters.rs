@@ -18,8 +18,17 @@ pub trait Reporter: Send + Sync {
 }
 
 mod board;
+mod chat;
+mod markup;
+
 pub mod bus;
+pub mod forgejo;
+pub mod github;
+pub mod gitlab;
+pub mod mail;
+pub mod mattermost;
 pub mod pagure;
+pub mod slack;
 
 #[cfg(test)]
 pub(crate) mod contract;

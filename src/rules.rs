@@ -6,29 +6,38 @@
 use std::sync::Arc;
 
 use crate::directory::Directory;
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::expression::{Expression, Text};
 use crate::run::ReportTo;
 use crate::subject::ConnectionName;
 
+mod answer;
 mod case;
+mod command;
 pub mod coverage;
 pub mod decide;
 pub mod fault;
 pub mod index;
+mod order;
 mod parse;
 mod progress;
 mod proposal;
+mod push;
+mod report;
 pub mod spec;
 pub mod test;
 mod text;
+mod texts;
+mod trust;
 
 pub use decide::decide;
 
+use decide::Breadth;
 use fault::RuleFault;
 use index::{Index, Place};
 use spec::{Mode, Trust};
 use test::Test;
+use texts::Texts;
 
 /// A rule, checked: every name in it exists.
 #[derive(Debug)]
@@ -110,6 +119,7 @@ pub struct NoticeRule {
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    texts: Texts,
     tests: Vec<Test>,
     index: Index,
     directory: Arc<Directory>,
@@ -130,7 +140,7 @@ impl RuleSet {
         sources: &[RuleSource],
         directory: Arc<Directory>,
     ) -> Result<Self, Vec<RuleFault>> {
-        let (rules, tests) = parse::files(sources, &directory)?;
+        let parse::Parsed { rules, texts, tests } = parse::files(sources, &directory)?;
         let index =
             Index::build(&rules.iter().map(|rule| (rule.on.as_slice(), rule.places.as_slice())))
                 .map_err(|error| {
@@ -141,12 +151,29 @@ impl RuleSet {
                         help: None,
                     }]
                 })?;
-        Ok(Self { rules, tests, index, directory })
+        Ok(Self { rules, texts, tests, index, directory })
     }
 
     /// The rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rules that `event` can concern, in order.
+    fn about(&self, event: &Event, breadth: Breadth) -> impl Iterator<Item = &Rule> {
+        let numbers = match breadth {
+            Breadth::Indexed => self.index.candidates(event),
+            Breadth::All => (0..self.rules.len()).collect(),
+        };
+        let kind = event.kind();
+        let rules = numbers.into_iter().filter_map(|number| self.rules.get(number));
+        rules.filter(move |rule| rule.on.contains(&kind))
+    }
+
+    /// The rules that build the proposal of `event`, whatever kind of event they wait for.
+    fn building(&self, event: &Event) -> impl Iterator<Item = &Rule> {
+        let rules = self.rules.iter().filter(|rule| rule.on.contains(&EventKind::CommandTest));
+        rules.filter(|rule| rule.places.iter().all(|place| place.covers(event)))
     }
 
     /// The tests that the files carry, in order.
@@ -173,7 +200,11 @@ impl RuleSet {
             kinds.extend([
                 EventKind::PullRequestUpdated,
                 EventKind::PullRequestReopened,
+                EventKind::PullRequestReady,
+                EventKind::PullRequestDrafted,
                 EventKind::PullRequestClosed,
+                EventKind::CommentAdded,
+                EventKind::CommentEdited,
                 EventKind::BuildQueued,
                 EventKind::BuildStarted,
                 EventKind::BuildFinished,

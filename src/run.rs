@@ -106,4 +106,7 @@ pub struct Run {
     pub supersede: bool,
     /// Why it is to be cancelled, once that was decided.
     pub cancelling: Option<String>,
+    /// What its executor said about how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

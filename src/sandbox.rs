@@ -1,7 +1,14 @@
 //! Stand-ins for the systems outside, with memory and over real HTTP: the demo and the tests use
 //! the same.
 
+pub mod forgejo;
+pub mod gitlab;
+pub mod chat;
+pub mod github;
 pub mod jenkins;
+pub mod mail;
+pub mod mattermost;
 pub mod pagure;
+pub mod slack;
 
 mod serve;

@@ -92,6 +92,11 @@ impl SecretRef {
     }
 }
 
+/// Fetches several secrets; the error is that of the first that cannot be read.
+pub fn read_all(references: &[SecretRef]) -> Result<Vec<SecretString>, SecretError> {
+    references.iter().map(SecretRef::read).collect()
+}
+
 /// Compares a secret with what somebody presents, in time that does not depend on where they
 /// differ.
 pub fn is_same(secret: &SecretString, presented: &str) -> bool {

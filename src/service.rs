@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::envelope::Limits;
 use crate::ledger::prune::Keep;
 use crate::ledger::{Decide, Ledger};
+use crate::message::hash;
 use crate::remote::chain;
 use crate::reporters::bus::Post;
 use crate::rules::fault::RuleFault;
@@ -20,6 +21,7 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::source::amqp::AmqpSource;
 use crate::source::amqp::plan::Plan;
+use crate::source::amqp::rebind::Rebinder;
 use crate::source::embedded::Embedded;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::topic::catalog::Catalog;
@@ -30,10 +32,14 @@ use crate::{registry, web};
 
 mod buses;
 pub mod inbox;
+pub mod live;
 pub mod receive;
+pub mod reconcile;
+pub mod reload;
 mod watch;
 
 use buses::Buses;
+use live::Live;
 use receive::{Reader, Receiver};
 
 /// How often old rows are forgotten.
@@ -48,6 +54,8 @@ pub struct Prepared {
     pub rules: Arc<RuleSet>,
     /// How messages are read.
     pub reader: Arc<Reader>,
+    /// What tells the files of rules and topics from others; none where the rules are in no files.
+    pub digest: Option<String>,
 }
 
 /// What keeps the service from being prepared.
@@ -72,11 +80,25 @@ impl Prepared {
     /// Reads topics and rules; reaches nothing outside.
     pub fn new(settings: Settings) -> Result<Self, PrepareError> {
         let sources = rule_files(&settings.rules.dir)?;
-        Self::with_rules(settings, &sources)
+        let (prepared, topics) = Self::read(settings, &sources)?;
+        Ok(Self { digest: Some(digest(&sources, &topics)), ..prepared })
+    }
+
+    /// What tells the files of rules and topics from others, as they are now; they are not looked
+    /// into.
+    pub fn digest_of_files(settings: &Settings) -> Result<String, PrepareError> {
+        let sources = rule_files(&settings.rules.dir)?;
+        let topics = Catalog::digest_of(&settings.topics.dirs).map_err(PrepareError::Topics)?;
+        Ok(digest(&sources, &topics))
     }
 
     /// As [`Prepared::new`], with rules that are not in files.
     pub fn with_rules(settings: Settings, sources: &[RuleSource]) -> Result<Self, PrepareError> {
+        Ok(Self::read(settings, sources)?.0)
+    }
+
+    /// Reads them; the text tells the topic files from others.
+    fn read(settings: Settings, sources: &[RuleSource]) -> Result<(Self, String), PrepareError> {
         let directory: Arc<Directory> = Arc::new(registry::directory(&settings)?);
         let catalog = Catalog::load(&settings.topics.dirs).map_err(PrepareError::Topics)?;
         let rules = RuleSet::parse(sources, Arc::clone(&directory)).map_err(PrepareError::Rules)?;
@@ -86,7 +108,8 @@ impl Prepared {
             limits: limits(&settings),
             run_parameter: settings.service.run_parameter.clone(),
         };
-        Ok(Self { settings, rules: Arc::new(rules), reader: Arc::new(reader) })
+        let (rules, reader) = (Arc::new(rules), Arc::new(reader));
+        Ok((Self { settings, rules, reader, digest: None }, catalog.digest().to_owned()))
     }
 
     /// The rules, as the ledger asks them.
@@ -94,6 +117,11 @@ impl Prepared {
         let rules = Arc::clone(&self.rules);
         Arc::new(move |event, known| decide(&rules, event, known))
     }
+}
+
+fn digest(sources: &[RuleSource], topics: &str) -> String {
+    let parts = sources.iter().flat_map(|source| [source.name.as_bytes(), source.text.as_bytes()]);
+    hash(&parts.chain([topics.as_bytes()]).collect::<Vec<_>>())
 }
 
 /// What of a message is read at all.
@@ -129,6 +157,10 @@ pub struct Service {
     pub address: Option<std::net::SocketAddr>,
     /// Whether it is being listened to its sources.
     pub health: Arc<Health>,
+    /// The rules in force.
+    pub live: Live,
+    /// Asks for the rules to be read again.
+    pub reload: reload::Ask,
     tracker: TaskTracker,
     stop: CancellationToken,
     ended: tokio::sync::mpsc::Receiver<(&'static str, anyhow::Result<()>)>,
@@ -157,6 +189,8 @@ impl Service {
         };
         let (report_end, ended) = tokio::sync::mpsc::channel(32);
         let mut service = Self {
+            live: Live::new(&prepared, clock.now()),
+            reload: reload::Ask::default(),
             ledger,
             address: listener.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?,
             health: Arc::new(Health::default()),
@@ -168,11 +202,11 @@ impl Service {
             _tenancy: tenancy,
         };
         service.spawn_worker(&prepared, &buses, &clock).await?;
-        service.spawn_sources(&prepared, plan);
+        let rebinding = service.spawn_sources(&prepared, plan);
+        service.spawn_reload(&prepared, rebinding);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
-            let about = (settings, prepared.rules.directory());
-            service.spawn_web((listener, buses.door, metrics), about)?;
+            service.spawn_web((listener, buses.door, metrics), &prepared)?;
         }
         Ok(service)
     }
@@ -237,9 +271,10 @@ impl Service {
         for connection in self.ledger.connections_with_work().await? {
             sites.entry(connection).or_insert_with(Site::nowhere);
         }
+        self.spawn_reconcile(settings, &sites);
         let WorkerLimits { backoff, attempts_max } = worker_limits(settings);
         let limits = (backoff, attempts_max);
-        let worker = Worker::new(self.ledger.clone(), prepared.decide(), sites, limits);
+        let worker = Worker::new(self.ledger.clone(), self.live.decide(), sites, limits);
         for connection in worker.connections() {
             let (worker, stop) = (worker.clone(), self.stop.clone());
             self.spawn("the worker", async move { Ok(worker.serve(connection, stop).await?) });
@@ -247,7 +282,13 @@ impl Service {
         Ok(())
     }
 
-    fn spawn_sources(&mut self, prepared: &Prepared, plan: Option<Plan>) {
+    /// Answers with what changes the bindings on the broker, if there is one.
+    fn spawn_sources(
+        &mut self,
+        prepared: &Prepared,
+        plan: Option<Plan>,
+    ) -> Option<(Rebinder, Plan)> {
+        let mut rebinding = None;
         let batch_max = prepared.settings.ledger.batch_max;
         let inbox_max = u32::try_from(batch_max).unwrap_or(u32::MAX);
         let embedded = Embedded::new(self.ledger.clone(), inbox_max);
@@ -255,22 +296,25 @@ impl Service {
             vec![("the inbox", Box::new(embedded))];
         self.health.source("the inbox", true);
         if let Some(plan) = plan {
-            let reader = Arc::clone(&prepared.reader);
-            let wants = Box::new(move |topic: &str| reader.selection.wants(topic));
+            let live = self.live.clone();
+            let wants = Box::new(move |topic: &str| live.wants(topic));
             self.health.source("the broker", false);
-            sources.push(("the broker", Box::new(AmqpSource::new(plan, wants))));
+            let source = AmqpSource::new(plan.clone(), wants);
+            rebinding = Some((source.rebinder(), plan));
+            sources.push(("the broker", Box::new(source)));
         }
         for (name, source) in sources {
             let receiver = Receiver {
                 name,
-                reader: Arc::clone(&prepared.reader),
+                live: self.live.clone(),
                 ledger: self.ledger.clone(),
                 batch_max,
                 health: Arc::clone(&self.health),
             };
-            let (decide, stop) = (prepared.decide(), self.stop.clone());
-            self.spawn(name, async move { receiver.receive(source, decide, stop).await });
+            let stop = self.stop.clone();
+            self.spawn(name, async move { receiver.receive(source, stop).await });
         }
+        rebinding
     }
 
     fn spawn_prune(&mut self, settings: &Settings) {
@@ -282,17 +326,23 @@ impl Service {
     fn spawn_web(
         &mut self,
         (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
-        (settings, directory): (&Settings, &Directory),
+        prepared: &Prepared,
     ) -> anyhow::Result<()> {
+        let (settings, live) = (&prepared.settings, self.live.clone());
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
         let site = web::Site {
             bus,
             token: token.context("cannot read `web.token`")?,
-            body_max: settings.web.body_max.bytes(),
+            room: web::body::Room::new(settings.web.body_max.bytes()),
+            hooks: Arc::new(registry::hooks(settings, self.ledger.clock())?),
+            weigh: Arc::new(move |connection, message| {
+                live.current().reader.weigh(connection, message)
+            }),
+            quiet: Arc::default(),
             limits: limits(settings),
             ledger: self.ledger.clone(),
             health: Arc::clone(&self.health),
-            connections: directory.iter().map(|(name, _)| name.clone()).collect(),
+            connections: prepared.rules.directory().iter().map(|(name, _)| name.clone()).collect(),
             metrics,
         };
         let stop = self.stop.clone();
@@ -319,9 +369,14 @@ pub fn worker_limits(settings: &Settings) -> WorkerLimits {
 /// How the broker is used, if there is one.
 pub fn amqp_plan(settings: &Settings, reader: &Reader) -> anyhow::Result<Option<Plan>> {
     let Some(amqp) = &settings.amqp else { return Ok(None) };
+    Ok(Some(Plan::new(amqp, &wanted_keys(reader)?)?))
+}
+
+/// The binding keys that the rules want, of which there has to be one.
+fn wanted_keys(reader: &Reader) -> anyhow::Result<Vec<String>> {
     let keys = reader.selection.bindings();
     if keys.is_empty() {
         bail!("no rule wants any message, so there is nothing to ask the broker for");
     }
-    Ok(Some(Plan::new(amqp, &keys)?))
+    Ok(keys)
 }

@@ -18,8 +18,15 @@ use self::extract::Reader;
 use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
+use crate::command::CommandSettings;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::reporters::forgejo::ForgejoSettings;
+use crate::reporters::github::GithubSettings;
+use crate::reporters::gitlab::GitLabSettings;
+use crate::reporters::mail::MailSettings;
+use crate::reporters::mattermost::MattermostSettings;
 use crate::reporters::pagure::PagureSettings;
+use crate::reporters::slack::SlackSettings;
 use crate::secret::SecretRef;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::LogSettings;
@@ -31,6 +38,7 @@ mod check;
 mod extract;
 mod layers;
 mod listen;
+mod pause;
 mod schema;
 
 /// The defaults, which every key is explained in.
@@ -52,14 +60,30 @@ pub struct Settings {
     pub topics: TopicsSettings,
     /// The rules.
     pub rules: RulesSettings,
+    /// How commands in comments are spelled and limited.
+    pub commands: CommandSettings,
+    /// Looking for what no message has told.
+    pub reconcile: ReconcileSettings,
     /// How actions are tried.
     pub worker: WorkerSettings,
     /// The broker; without it only the service's own door takes messages.
     pub amqp: Option<AmqpSettings>,
+    /// Forgejos and Giteas, by name.
+    pub forgejo: BTreeMap<String, ForgejoSettings>,
+    /// GitHubs, by name.
+    pub github: BTreeMap<String, GithubSettings>,
+    /// Connections to GitLab, by name.
+    pub gitlab: BTreeMap<String, GitLabSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
+    /// People who are written to, by name.
+    pub mail: BTreeMap<String, MailSettings>,
+    /// Channels of Mattermosts, by name.
+    pub mattermost: BTreeMap<String, MattermostSettings>,
     /// Pagures, by name.
     pub pagure: BTreeMap<String, PagureSettings>,
+    /// Channels of Slacks, by name.
+    pub slack: BTreeMap<String, SlackSettings>,
 }
 
 /// The service as a whole: `[service]`.
@@ -122,6 +146,39 @@ pub struct RulesSettings {
     pub dir: PathBuf,
 }
 
+/// Looking for what no message has told: `[reconcile]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileSettings {
+    /// How often the open pull requests of a project are compared with what was heard, or `off`.
+    #[serde(deserialize_with = "pause::deserialize")]
+    #[schemars(with = "String")]
+    pub every: Option<Duration>,
+    /// What is done with pull requests that are open when a project is looked at for the first
+    /// time.
+    pub first: FirstLook,
+    /// How long a message may be on its way before what it would tell counts as missed.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub patience: Duration,
+    /// The pause between two projects.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub pause: Duration,
+    /// How many projects are looked at.
+    pub projects_max: usize,
+}
+
+/// What is done with pull requests that were open before somebody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstLook {
+    /// They are noted: rules hear of what changes about them.
+    Note,
+    /// They count as opened.
+    Build,
+}
+
 /// How actions are tried: `[worker]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,10 +214,21 @@ impl Settings {
         let log = reader.section("log");
         let topics = reader.section("topics");
         let rules = reader.section("rules");
+        let commands = reader.section("commands");
+        let reconcile = reader.section("reconcile");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
+        let forgejo = reader.connections("forgejo");
+        let github = reader.connections("github");
+        let gitlab = reader.connections("gitlab");
         let jenkins = reader.connections("jenkins");
+        let mail = reader.connections("mail");
+        let mattermost = reader.connections("mattermost");
         let pagure = reader.connections("pagure");
+        reader.refuse_shared_hosts("forgejo", &forgejo);
+        reader.refuse_shared_hosts("github", &github);
+        reader.refuse_shared_hosts("gitlab", &gitlab);
+        let slack = reader.connections("slack");
         reader.refuse_shared_hosts("jenkins", &jenkins);
         reader.refuse_shared_hosts("pagure", &pagure);
         reader.refuse_misspelt_variables();
@@ -175,12 +243,33 @@ impl Settings {
             Some(log),
             Some(topics),
             Some(rules),
+            Some(commands),
+            Some(reconcile),
             Some(worker),
-        ) = (service, ledger, web, log, topics, rules, worker)
+        ) = (service, ledger, web, log, topics, rules, commands, reconcile, worker)
         else {
             return Err(faults);
         };
-        Ok(Self { service, ledger, web, log, topics, rules, worker, amqp, jenkins, pagure })
+        Ok(Self {
+            service,
+            ledger,
+            web,
+            log,
+            topics,
+            rules,
+            commands,
+            reconcile,
+            worker,
+            amqp,
+            forgejo,
+            github,
+            gitlab,
+            jenkins,
+            mail,
+            mattermost,
+            pagure,
+            slack,
+        })
     }
 
     /// The JSON Schema of a settings file, for editors.

@@ -46,6 +46,13 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// Does what others ask of the source while nobody waits for its messages; never ends.
+    ///
+    /// It may be cancelled.
+    async fn attend(&mut self) {
+        std::future::pending::<()>().await;
+    }
+
     /// Waits for the next messages: whatever is ready, at least one, or only passed-over ones.
     ///
     /// After [`SourceError::Lost`] the next call connects anew; what was not acknowledged comes

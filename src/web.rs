@@ -1,5 +1,6 @@
 //! Our own HTTP: the door for messages, and what a monitor asks.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,19 +11,41 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use secrecy::SecretString;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::envelope::Limits;
+use crate::hooks::Hook;
 use crate::ledger::Ledger;
+use crate::message::Message;
 use crate::remote::chain;
 use crate::reporters::bus::Post;
 use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self as numbers, Metrics};
 
 pub mod api;
+pub mod body;
 pub mod health;
+pub mod hooks;
+mod server;
 
+use body::Room;
 use health::Health;
+use hooks::Quiet;
+
+pub use server::serve;
+
+/// What a message that was posted is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// Somebody wants it, or has to see that it cannot be read.
+    Wanted,
+    /// No rule can care.
+    Unwanted,
+    /// It tells of this host, which is not the one who posted it.
+    Foreign(String),
+}
+
+/// What a message that a connection posted is to us.
+pub type Weigh = Arc<dyn Fn(&ConnectionName, &Message) -> Worth + Send + Sync>;
 
 /// What the pages need to know.
 #[derive(Clone)]
@@ -31,8 +54,14 @@ pub struct Site {
     pub bus: Arc<dyn Post>,
     /// The token of the door; it is closed without one.
     pub token: Option<SecretString>,
-    /// The largest body, in bytes.
-    pub body_max: usize,
+    /// The room for bodies that are being read.
+    pub room: Room,
+    /// Those who may post to `/hooks/…`, and how each proves itself.
+    pub hooks: Arc<BTreeMap<ConnectionName, Arc<dyn Hook>>>,
+    /// What a message that was posted is to us.
+    pub weigh: Weigh,
+    /// How much is said of webhooks that are refused.
+    pub quiet: Arc<Quiet>,
     /// What is read at all.
     pub limits: Limits,
     /// The ledger, for counts.
@@ -47,22 +76,15 @@ pub struct Site {
 
 /// The routes.
 pub fn router(site: Site) -> Router {
+    site.hooks.keys().for_each(numbers::begin_webhooks);
     Router::new()
         .route("/api/v1/messages", post(api::accept))
+        .route("/hooks/{kind}/{name}", post(hooks::accept))
         .route("/metrics", get(metrics))
         .route("/live", get(live))
         .route("/ready", get(ready))
         .fallback(nothing_here)
         .with_state(site)
-}
-
-/// Serves until `stop`, then lets the requests in hand end.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    site: Site,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(site)).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// Takes the address before anything else is started, so that a second instance fails early.

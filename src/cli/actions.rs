@@ -147,9 +147,9 @@ pub(super) fn task(console: &mut Console, task: &Task) -> anyhow::Result<()> {
             field("about", &proposal.author);
             None
         }
-        Task::Inquire(Inquiry::Commands(comment, _)) => {
-            field("about", &comment.comment.author);
-            Some(&comment.comment.text)
+        Task::Inquire(Inquiry::Commands { said, .. }) => {
+            field("about", &said.comment.author);
+            Some(&said.comment.text)
         }
     };
     let look = super::console::Look { width: None, ..console.look() };

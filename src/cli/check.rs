@@ -105,7 +105,15 @@ pub(super) async fn run(
 /// Looks at everything that is on this machine.
 fn offline(settings: &Settings, findings: &mut Findings) {
     let amqp = usize::from(settings.amqp.is_some());
-    findings.connections = settings.jenkins.len() + settings.pagure.len() + amqp;
+    findings.connections = settings.forgejo.len()
+        + settings.github.len()
+        + settings.gitlab.len()
+        + settings.jenkins.len()
+        + settings.mail.len()
+        + settings.mattermost.len()
+        + settings.pagure.len()
+        + settings.slack.len()
+        + amqp;
     for (key, secret) in secrets(settings) {
         if let Err(error) = secret.read() {
             findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
@@ -155,13 +163,52 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     add("web.token".to_owned(), settings.web.token.as_ref());
     let amqp = settings.amqp.as_ref();
     add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
+    for (name, forgejo) in &settings.forgejo {
+        add(format!("forgejo.{name}.token"), Some(&forgejo.token));
+        for secret in &forgejo.webhook_secrets {
+            add(format!("forgejo.{name}.webhook_secrets"), Some(secret));
+        }
+    }
+    for (name, github) in &settings.github {
+        add(format!("github.{name}.token"), github.token.as_ref());
+        add(format!("github.{name}.private_key"), github.private_key.as_ref());
+        for secret in &github.webhook_secrets {
+            add(format!("github.{name}.webhook_secrets"), Some(secret));
+        }
+    }
+    for (name, gitlab) in &settings.gitlab {
+        add(format!("gitlab.{name}.token"), Some(&gitlab.token));
+        for token in &gitlab.webhook_tokens {
+            add(format!("gitlab.{name}.webhook_tokens"), Some(token));
+        }
+        for token in &gitlab.webhook_signing_tokens {
+            add(format!("gitlab.{name}.webhook_signing_tokens"), Some(token));
+        }
+    }
     for (name, jenkins) in &settings.jenkins {
+        for secret in &jenkins.webhook_secrets {
+            add(format!("jenkins.{name}.webhook_secrets"), Some(secret));
+        }
         add(format!("jenkins.{name}.token"), jenkins.token.as_ref());
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
         add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
     }
+    for (name, mail) in &settings.mail {
+        add(format!("mail.{name}.password"), mail.password.as_ref());
+    }
+    for (name, mattermost) in &settings.mattermost {
+        add(format!("mattermost.{name}.webhook"), mattermost.webhook.as_ref());
+        add(format!("mattermost.{name}.token"), mattermost.token.as_ref());
+    }
+    for (name, slack) in &settings.slack {
+        add(format!("slack.{name}.webhook"), slack.webhook.as_ref());
+        add(format!("slack.{name}.token"), slack.token.as_ref());
+    }
     for (name, pagure) in &settings.pagure {
         add(format!("pagure.{name}.token"), pagure.token.as_ref());
+        for key in &pagure.webhook_keys {
+            add(format!("pagure.{name}.webhook_keys"), Some(key));
+        }
         for (project, token) in &pagure.tokens {
             add(format!("pagure.{name}.tokens.{project}"), Some(token));
         }
@@ -197,7 +244,7 @@ fn warnings(rules: &RuleSet) -> Vec<String> {
 /// Asks the systems outside.
 async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec<Online>> {
     let Some(prepared) = load::prepared(settings, console)? else { return Ok(Vec::new()) };
-    let Prepared { settings, rules, reader } = &prepared;
+    let Prepared { settings, rules, reader, .. } = &prepared;
     let mut found = Vec::new();
     match amqp_plan(settings, reader) {
         Ok(None) => {}

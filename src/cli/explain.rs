@@ -119,7 +119,7 @@ impl Case {
     }
 
     async fn explain(&self, message: Message, is_fresh: bool) -> anyhow::Result<Explained> {
-        let Prepared { rules, reader, settings } = &self.prepared;
+        let Prepared { rules, reader, settings, .. } = &self.prepared;
         let topics = self.topics(&message);
         let (id, found) = if topics.iter().any(|(_, _, _, is_wanted)| *is_wanted) {
             reader.read(&message)

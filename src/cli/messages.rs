@@ -1,5 +1,6 @@
 //! `messages`: what came in, and what became of it.
 
+use anyhow::bail;
 use base64::Engine;
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use super::{Common, Exit, LIMIT};
 use crate::ledger::Ledger;
 use crate::ledger::view::messages::{MessageState, MessageWhole};
 use crate::message::MessageId;
+use crate::service::reconcile::SOURCE;
 
 /// How many lines of a body people are shown.
 const BODY_LINES_MAX: usize = 100;
@@ -200,8 +202,15 @@ async fn retry(
     let mut outcomes = Vec::new();
     for id in ids {
         let found = one(ledger.message(id.clone()).await?, "message", &id);
-        let id = match found {
-            Ok(message) => message.view.id,
+        let readable = found.and_then(|message| {
+            // No topic reads it: it was made of the event that it tells.
+            if message.view.source == SOURCE {
+                bail!("message `{id}` is of our own making, and cannot be read again");
+            }
+            Ok(message.view.id)
+        });
+        let id = match readable {
+            Ok(id) => id,
             Err(error) => {
                 exit = console.error(&error);
                 continue;

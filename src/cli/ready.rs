@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::console::Console;
-use super::words::safe;
+use super::words::{count, safe};
 use super::{Common, Exit, load};
 use crate::remote::Remote;
 
@@ -43,10 +43,16 @@ pub(super) async fn run(
     let report: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if common.json {
         console.json(&report)?;
-    } else if is_ready {
-        console.line("ready")?;
     } else {
-        console.line(&format!("not ready: {}", safe(&why(&report, answer.status.as_u16()))))?;
+        let word = if is_ready {
+            "ready".to_owned()
+        } else {
+            format!("not ready: {}", why(&report, answer.status.as_u16()))
+        };
+        let details = rules(&report).into_iter().chain(failing(&report));
+        for line in [word].into_iter().chain(details) {
+            console.line(&safe(&line))?;
+        }
     }
     Ok(if is_ready { Exit::Success } else { Exit::Failure })
 }
@@ -78,9 +84,60 @@ fn why(report: &Value, status: u16) -> String {
     }
 }
 
+/// Which rules are in force, and what is wrong with their files.
+fn rules(report: &Value) -> Vec<String> {
+    let Some(rules) = report.get("rules").filter(|rules| rules.is_object()) else {
+        return Vec::new();
+    };
+    let number = |key: &str| rules.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let text = |key: &str| rules.get(key).and_then(Value::as_str);
+    let count = count(usize::try_from(number("count")).unwrap_or(usize::MAX), "rule");
+    let since = text("loaded_at").unwrap_or("an unknown time");
+    let in_force = format!("{count} since {since} (generation {})", number("generation"));
+    let fault = text("fault").map(|fault| format!("newer rules are not in force: {fault}"));
+    [in_force].into_iter().chain(fault).collect()
+}
+
+/// The projects whose open proposals cannot be looked at.
+fn failing(report: &Value) -> Option<String> {
+    let reconcile = report.get("reconcile")?;
+    let number = |key: &str| reconcile.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let failures = reconcile.get("failures").and_then(Value::as_object)?;
+    let (place, error) = failures.iter().next()?;
+    let error = error.as_str().unwrap_or_default();
+    Some(format!(
+        "missed events of {} of {} projects cannot be found: {place}: {error}",
+        number("failing"),
+        number("projects")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn projects_that_cannot_be_looked_at_are_told() {
+        let report = serde_json::json!({"reconcile": {
+            "done_at": null, "projects": 9, "failing": 2, "failures": {"forge.main a": "404"},
+        }});
+        assert_eq!(
+            failing(&report).unwrap(),
+            "missed events of 2 of 9 projects cannot be found: forge.main a: 404"
+        );
+        assert!(failing(&serde_json::json!({"reconcile": null})).is_none());
+    }
+
+    #[test]
+    fn the_rules_in_force_are_told_and_why_newer_ones_are_not() {
+        let mut report = serde_json::json!({"rules": {
+            "loaded_at": "2026-11-20T08:00:00Z", "count": 1, "generation": 3, "fault": null,
+        }});
+        assert_eq!(rules(&report), ["1 rule since 2026-11-20T08:00:00Z (generation 3)"]);
+        report["rules"]["fault"] = "rules/x.toml:12: no".into();
+        assert_eq!(rules(&report)[1], "newer rules are not in force: rules/x.toml:12: no");
+        assert!(rules(&Value::Null).is_empty());
+    }
 
     #[test]
     fn who_listens_everywhere_is_asked_here() {

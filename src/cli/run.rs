@@ -6,7 +6,7 @@ use anyhow::Context;
 use sd_notify::NotifyState;
 
 use super::console::Console;
-use super::{Common, Exit, load};
+use super::{Common, Exit, load, signals};
 use crate::service::Service;
 use crate::telemetry::{self, Output};
 
@@ -17,10 +17,12 @@ pub(super) async fn run(common: &Common, console: &mut Console) -> anyhow::Resul
     telemetry::start(&settings.log, Output::of_stderr(journal.as_deref()))?;
     let Some(prepared) = load::prepared(settings, console)? else { return Ok(Exit::Usage) };
     let (clock, stop) = (console.clock().clone(), console.stop());
+    let hangups = signals::hangups()?;
     let service = Service::start(prepared, clock).await.context("cannot start the service")?;
     let place = service.address.map_or_else(String::new, |at| format!(" on http://{at}/"));
     console.remark(&format!("pointsman {} is ready{place}", env!("CARGO_PKG_VERSION")))?;
     tell_manager(NotifyState::Ready);
+    let reload = service.reload.clone();
     let served = async {
         let tell = async {
             stop.cancelled().await;
@@ -32,6 +34,7 @@ pub(super) async fn run(common: &Common, console: &mut Console) -> anyhow::Resul
             end = service.run(stop.clone()) => end,
             () = tell => Ok(()),
             () = feed_watchdog() => Ok(()),
+            () = hangups.each(|| reload.again()) => Ok(()),
         }
     };
     served.await?;

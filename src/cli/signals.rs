@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first asks for an orderly end, the second for an end.
+//! SIGTERM and SIGINT: the first asks for an orderly end, the second for an end.  SIGHUP asks a
+//! running service to read its rules again.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +23,24 @@ pub(super) async fn heeding<T>(
         biased;
         done = work => Ok(Some(done)),
         () = signals => Ok(None),
+    }
+}
+
+/// The SIGHUPs from now on; before, one ends the process.
+pub(super) fn hangups() -> anyhow::Result<Hangups> {
+    Ok(Hangups(signal(SignalKind::hangup()).context("cannot listen for signals")?))
+}
+
+/// SIGHUPs that come.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// Calls `heed` at each; ends never.
+    pub(super) async fn each(mut self, heed: impl Fn()) {
+        while self.0.recv().await.is_some() {
+            heed();
+        }
+        std::future::pending::<()>().await;
     }
 }
 

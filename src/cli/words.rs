@@ -153,6 +153,11 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Already { run } => {
             format!("it has ordered this revision before: run {}", short(run))
         }
+        Outcome::Asks => "the forge is asked what the author is to the project".to_owned(),
+        Outcome::Held { wanted, found, run } => format!(
+            "the author is `{found}`, and the rule builds for `{wanted}`: run {} waits for approval",
+            short(run)
+        ),
         Outcome::Untrusted { wanted, found } => {
             format!("the author is `{found}`, and the rule builds for `{wanted}`")
         }
@@ -165,7 +170,7 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
 pub(super) fn mark(outcome: &Outcome) -> (&'static str, Tint) {
     match outcome {
         Outcome::Fired { .. } => ("✓", Tint::Good),
-        Outcome::Shadow { .. } => ("◌", Tint::Busy),
+        Outcome::Shadow { .. } | Outcome::Asks | Outcome::Held { .. } => ("◌", Tint::Busy),
         Outcome::Failed { .. } => ("!", Tint::Bad),
         Outcome::Lacks { .. } | Outcome::Untrusted { .. } => ("✗", Tint::Bad),
         Outcome::Elsewhere { .. } | Outcome::Not { .. } | Outcome::Already { .. } => {

@@ -67,7 +67,7 @@ pub(super) fn check(report: &Report) -> Vec<Claim> {
             words(report),
         ),
         claim(
-            "the stranger's change was neither built nor commented, and the ledger knows why",
+            "the stranger's change was not built; it says that it waits, and the ledger knows why",
             stranger(report),
         ),
         claim("nothing tells of the build that somebody else started", foreign(report)),
@@ -180,8 +180,11 @@ fn stranger(report: &Report) -> Vec<String> {
     };
     let mut faults = Vec::new();
     for head in &request.heads {
-        if of_head(report, &head.commit).count() > 0 || !head.flags.is_empty() {
-            faults.push(format!("{} was built or flagged", short(&head.commit)));
+        if of_head(report, &head.commit).count() > 0 {
+            faults.push(format!("{} was built", short(&head.commit)));
+        }
+        if !head.flags.iter().any(|flag| flag.words.contains("waiting for approval")) {
+            faults.push(format!("nothing says that {} waits", short(&head.commit)));
         }
     }
     if !request.why_not.as_deref().is_some_and(|why| why.contains("stranger")) {

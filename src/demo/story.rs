@@ -226,12 +226,15 @@ pub(super) async fn why_not(
     let considered = decisions.iter().flat_map(|decision| &decision.considered);
     Ok(considered
         .filter_map(|considered| match &considered.outcome {
-            Outcome::Untrusted { wanted, found } => Some(format!(
-                "rule `{}` ({}) trusts {wanted}, its author is a {found}",
-                considered.rule, considered.at
-            )),
+            Outcome::Untrusted { wanted, found } | Outcome::Held { wanted, found, .. } => {
+                Some(format!(
+                    "rule `{}` ({}) trusts {wanted}, its author is a {found}",
+                    considered.rule, considered.at
+                ))
+            }
             Outcome::Fired { .. }
             | Outcome::Shadow { .. }
+            | Outcome::Asks
             | Outcome::Elsewhere { .. }
             | Outcome::Not { .. }
             | Outcome::Failed { .. }

@@ -41,6 +41,10 @@ pub struct JenkinsSettings {
     /// The jobs' "trigger builds remotely" token.
     #[serde(default)]
     pub trigger_token: Option<SecretRef>,
+    /// The passwords that the Notification plugin posts with: one, or two while one replaces the
+    /// other.
+    #[serde(default)]
+    pub webhook_secrets: Vec<SecretRef>,
     /// Other hosts (with port) by which this Jenkins calls itself in messages and build URLs.
     #[serde(default)]
     pub aliases: Vec<String>,

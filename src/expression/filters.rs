@@ -32,10 +32,14 @@ fn host(value: &Value) -> Result<Option<String>, Error> {
     }))
 }
 
-/// Seconds since 1970, a number or a text and perhaps with a fraction, as RFC 3339.
+/// Seconds since 1970, a number or a text and perhaps with a fraction, as RFC 3339; or a date as
+/// forges write it, in whole seconds.
 fn epoch(value: &Value) -> Result<Option<String>, Error> {
     if value.is_none() {
         return Ok(None);
+    }
+    if let Some(time) = value.as_str().and_then(date) {
+        return Ok(Some(time.to_string()));
     }
     if !value.is_number() && value.as_str().is_none() {
         return Err(wrong(value, "a number of seconds since 1970"));
@@ -54,6 +58,19 @@ fn epoch(value: &Value) -> Result<Option<String>, Error> {
         .and_then(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).ok())
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the time is out of range"))?;
     Ok(Some(time.to_string()))
+}
+
+/// The moment of `2026-11-20 08:21:47 UTC`, `2026-11-20 10:21:47 +0200` or an RFC 3339 date.
+///
+/// One forge tells the same moment with and without the fraction of its second, depending on
+/// where it tells it, so the fraction is left out.
+fn date(text: &str) -> Option<Timestamp> {
+    let written = text.trim().strip_suffix(" UTC").map(|date| format!("{date}Z"));
+    let written = written.unwrap_or_else(|| text.trim().to_owned());
+    let time = written
+        .parse::<Timestamp>()
+        .or_else(|_not_rfc| Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", &written));
+    Timestamp::from_second(time.ok()?.as_second()).ok()
 }
 
 /// The full name of a Jenkins job, `folder/job`, from the URL of the job or of a build of it.

@@ -199,6 +199,15 @@ fn seconds_are_numbers_or_texts() {
     assert_eq!(value("'1795162907' | epoch").unwrap(), "2026-11-20T08:21:47Z");
     assert_eq!(value("'1795162907.0' | epoch").unwrap(), "2026-11-20T08:21:47Z");
     assert_eq!(value("'1795162907.123456' | epoch").unwrap(), "2026-11-20T08:21:47.123456Z");
+    for date in [
+        "2026-11-20 08:21:47 UTC",
+        "2026-11-20 10:21:47 +0200",
+        "2026-11-20T08:21:47Z",
+        "2026-11-20T09:21:47.582+01:00",
+    ] {
+        let time = value(&format!("'{date}' | epoch")).unwrap();
+        assert_eq!(time, "2026-11-20T08:21:47Z", "{date}");
+    }
     assert_eq!(value("none | epoch").unwrap(), "None");
     for source in ["'soon' | epoch", "'' | epoch", "-1 | epoch", "99999999999999 | epoch"] {
         assert!(value(source).is_err(), "{source}");

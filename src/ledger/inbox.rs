@@ -63,6 +63,16 @@ impl Ledger {
         Ok(posted)
     }
 
+    /// Whether a message of this identity is stored.  One that waits in the inbox is not yet.
+    pub async fn has_message(&self, id: MessageId) -> Result<bool, LedgerError> {
+        self.read(move |db| {
+            let mut select =
+                db.prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?1)")?;
+            Ok(select.query_row([id.as_str()], |row| row.get(0))?)
+        })
+        .await
+    }
+
     /// The messages in the inbox after entry `after`, oldest first, at most `count`.
     pub async fn inbox(&self, after: i64, count: u32) -> Result<Vec<Waiting>, LedgerError> {
         self.read(move |db| {

@@ -95,7 +95,7 @@ pub(super) fn decide_and_record(
     decide: &Decide,
     (now, tally): (i64, &mut Tally),
 ) -> Result<(), LedgerError> {
-    let known = known::load(transaction, event)?;
+    let known = known::load(transaction, event, now)?;
     let decision = decide(event, &known);
     tally.note(event, &decision);
     let about = (event, message, known.run.as_ref());

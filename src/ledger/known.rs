@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::LedgerError;
+use super::{LedgerError, people};
+use crate::command::Command;
 use crate::decision::{Known, SubjectState};
 use crate::event::Event;
 use crate::event::build::BuildEvent;
-use crate::event::proposal::PullRequestEvent;
+use crate::event::proposal::{CommentEvent, Head};
 use crate::run::Run;
 use crate::subject::{CommitSha, ConnectionName, RunId, Verdict};
 
@@ -14,28 +15,45 @@ use crate::subject::{CommitSha, ConnectionName, RunId, Verdict};
 const RUNS_MAX: u32 = 200;
 
 /// Loads what is known about `event`.
-pub fn load(connection: &Connection, event: &Event) -> Result<Known, LedgerError> {
+pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, LedgerError> {
+    let subject = event.subject().key();
     let mut known = match event {
-        Event::PullRequest(proposal) => about_proposal(connection, proposal)?,
-        Event::Comment(comment) => about_proposal(connection, &comment.on)?,
-        Event::Command(command) => about_proposal(connection, &command.on)?,
-        Event::Push(_) => Known::default(),
+        Event::PullRequest(proposal) => about_subject(connection, &subject, &proposal.head)?,
+        Event::Comment(said) => Known {
+            commands: commands_of(connection, said)?,
+            given: people::given(connection, (&subject, &said.comment), now)?,
+            ..about_subject(connection, &subject, &said.on.head)?
+        },
+        Event::Command(said) => Known {
+            given: people::given(connection, (&subject, &said.comment), now)?,
+            history: people::history(connection, said)?,
+            ..about_subject(connection, &subject, &said.on.head)?
+        },
+        Event::Push(push) => about_subject(connection, &subject, &push.head)?,
         Event::Build(build) => about_build(connection, build)?,
     };
+    known.now = now;
     let mut find = connection.prepare_cached("SELECT 1 FROM events WHERE identity = ?1 LIMIT 1")?;
     known.is_repeat = find.exists([event.identity()])?;
     Ok(known)
 }
 
-fn about_proposal(
+fn subject_state(
     connection: &Connection,
-    proposal: &PullRequestEvent,
-) -> Result<Known, LedgerError> {
-    let subject = proposal.subject().key();
-    let revision = proposal.head.sha.as_ref().map_or("", CommitSha::as_str);
+    subject: &str,
+) -> Result<Option<SubjectState>, LedgerError> {
     let mut select = connection.prepare_cached("SELECT body FROM subjects WHERE id = ?1")?;
-    let state: Option<String> = select.query_row([&subject], |row| row.get(0)).optional()?;
-    let state = state.map(|body| serde_json::from_str::<SubjectState>(&body)).transpose()?;
+    let state: Option<String> = select.query_row([subject], |row| row.get(0)).optional()?;
+    Ok(state.map(|body| serde_json::from_str(&body)).transpose()?)
+}
+
+fn about_subject(
+    connection: &Connection,
+    subject: &str,
+    head: &Head,
+) -> Result<Known, LedgerError> {
+    let revision = head.sha.as_ref().map_or("", CommitSha::as_str);
+    let state = subject_state(connection, subject)?;
     let mut select = connection.prepare_cached(
         "SELECT body FROM runs WHERE subject = ?1 AND (is_done = 0 OR revision = ?2) \
          ORDER BY ordered_at DESC LIMIT ?3",
@@ -60,11 +78,24 @@ fn about_build(connection: &Connection, build: &BuildEvent) -> Result<Known, Led
     known.previous = match &known.run {
         Some(run) => {
             known.is_outdated = is_outdated(connection, run)?;
+            known.subject = subject_state(connection, &run.subject.key())?;
+            known.siblings = siblings(connection, run)?;
             previous_of_run(connection, run)?
         }
         None => previous_of_job(connection, build)?,
     };
     Ok(known)
+}
+
+/// The commands that a comment was last known to have.
+fn commands_of(
+    connection: &Connection,
+    said: &CommentEvent,
+) -> Result<Option<Vec<Command>>, LedgerError> {
+    let mut select = connection.prepare_cached("SELECT commands FROM comments WHERE id = ?1")?;
+    let found: Option<String> =
+        select.query_row([people::comment_id(said)], |row| row.get(0)).optional()?;
+    Ok(found.map(|commands| serde_json::from_str(&commands)).transpose()?)
 }
 
 /// Whether `build`, which carries the id of `run`, is the one that was ordered for it.
@@ -102,13 +133,13 @@ fn open_runs_of_job(connection: &Connection, build: &BuildEvent) -> Result<Vec<R
     let executor = build.connection.as_ref().map(ConnectionName::as_str);
     if !is_short(&build.job) {
         let mut select = connection.prepare_cached(
-            "SELECT body FROM runs WHERE is_done = 0 AND job = ?1 \
+            "SELECT body FROM runs WHERE is_done = 0 AND state <> 'held' AND job = ?1 \
              AND (?2 IS NULL OR connection = ?2) ORDER BY ordered_at DESC LIMIT ?3",
         )?;
         return runs(select.query(params![build.job, executor, RUNS_MAX])?);
     }
     let mut select = connection.prepare_cached(
-        "SELECT body FROM runs WHERE is_done = 0 AND (job = ?1 OR job LIKE ?2 ESCAPE '!') \
+        "SELECT body FROM runs WHERE is_done = 0 AND state <> 'held' AND (job = ?1 OR job LIKE ?2 ESCAPE '!') \
          AND (?3 IS NULL OR connection = ?3) ORDER BY job <> ?1, ordered_at DESC LIMIT ?4",
     )?;
     let escaped = build.job.replace('!', "!!").replace('%', "!%").replace('_', "!_");
@@ -145,6 +176,15 @@ fn is_outdated(connection: &Connection, run: &Run) -> Result<bool, LedgerError> 
          AND body ->> '$.attempt' > ?4 LIMIT 1",
     )?;
     Ok(select.exists(params![run.subject.key(), run.rule, run.revision, run.attempt])?)
+}
+
+/// The runs of the other rules at the same revision.
+fn siblings(connection: &Connection, run: &Run) -> Result<Vec<Run>, LedgerError> {
+    let mut select = connection.prepare_cached(
+        "SELECT body FROM runs WHERE subject = ?1 AND revision = ?2 AND rule <> ?3 \
+         ORDER BY ordered_at DESC LIMIT ?4",
+    )?;
+    runs(select.query(params![run.subject.key(), run.revision, run.rule, RUNS_MAX])?)
 }
 
 /// The last verdict of the run's rule on its subject; one that says nothing of the change does

@@ -64,6 +64,11 @@ const STATEMENTS: &[(Age, &str)] = &[
     ),
     (
         Age::Ordinary,
+        "DELETE FROM comments WHERE id IN (SELECT id FROM comments WHERE \
+         heard_at < ?1 LIMIT ?2)",
+    ),
+    (
+        Age::Ordinary,
         "DELETE FROM jobs WHERE (instance, job) IN (SELECT instance, job FROM jobs WHERE \
          heard_at < ?1 LIMIT ?2)",
     ),

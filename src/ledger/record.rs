@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::LedgerError;
+use super::{LedgerError, people};
 use crate::action::Action;
 use crate::decision::Decision;
 use crate::event::Event;
@@ -38,6 +38,14 @@ pub(super) fn decision(
              ON CONFLICT (id) DO UPDATE SET is_open = ?2, body = ?3, heard_at = ?4",
         )?;
         upsert.execute(params![subject, state.is_open, serde_json::to_string(state)?, now])?;
+    }
+    if let (Some(commands), Event::Comment(said)) = (&decision.commands, event) {
+        let mut upsert = transaction.prepare_cached(
+            "INSERT INTO comments (id, commands, heard_at) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (id) DO UPDATE SET commands = ?2, heard_at = ?3",
+        )?;
+        let commands = serde_json::to_string(commands)?;
+        upsert.execute(params![people::comment_id(said), commands, now])?;
     }
     for run in &decision.runs {
         save_run(transaction, run, now)?;

@@ -10,7 +10,11 @@ use rusqlite::{Connection, OpenFlags};
 
 /// Every migration, in order; the number of those applied is the database's `user_version`.
 /// One that was released is never changed again.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_ledger.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_ledger.sql"),
+    include_str!("../../migrations/0002_cursors.sql"),
+    include_str!("../../migrations/0003_comments.sql"),
+];
 
 /// How long a write waits for another process (`pointsman actions retry`) to finish its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -18,6 +18,7 @@ pub mod news;
 pub mod past;
 pub mod rules;
 pub mod runs;
+pub mod subjects;
 
 /// How much there is of what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -66,7 +67,8 @@ impl<T> Found<T> {
 impl Ledger {
     /// What a decision about `event` would be told now.
     pub async fn known(&self, event: Event) -> Result<Known, LedgerError> {
-        self.read(move |db| known::load(db, &event)).await
+        let now = self.now();
+        self.read(move |db| known::load(db, &event, now)).await
     }
 
     /// How many messages wait to be read, and actions to be done or to end.

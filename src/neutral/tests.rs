@@ -20,6 +20,7 @@ fn obeyed(text: &str) -> Option<&'static str> {
         "reverify",
         "citest",
         "packit",
+        "bors",
         "test this please",
         "ok to test",
         "add to whitelist",
@@ -38,8 +39,8 @@ fn assert_harmless(out: &str) {
         assert!(!is_invisible(c), "{c:?} in {out:?}");
     }
     assert!(
-        !out.starts_with(['/', '#', '-', '+', '=', '>', '!', '@', '`', ' '])
-            || out.starts_with("@\u{2060}")
+        !out.starts_with(|c: char| c == ' ' || (c.is_ascii_punctuation() && !"&\\".contains(c))),
+        "{out:?}"
     );
     let after_at = out.split('@').skip(1).filter_map(|rest| rest.chars().next());
     assert!(after_at.into_iter().all(|c| !c.is_alphanumeric()), "{out:?}");
@@ -61,7 +62,7 @@ fn marks_of_markdown_and_html_are_words() {
 #[test]
 fn nobody_is_called_and_nothing_is_referred_to() {
     insta::assert_snapshot!(seen("@ada, see #12, !7 and ~bug; mail x@forge.example"),
-        @r"@·ada, see \#·12, \!·7 and \~·bug; mail x@·forge.example");
+        @r"·@·ada, see \#·12, \!·7 and \~·bug; mail x@·forge.example");
 }
 
 #[test]
@@ -80,6 +81,8 @@ fn what_other_bots_obey_is_cut_in_two() {
         "jenkins please retry a build",
         "[skip ci]",
         "/ci ok",
+        "bors r+",
+        "(recheck)",
     ]
     .into_iter()
     .map(seen)
@@ -98,6 +101,8 @@ fn what_other_bots_obey_is_cut_in_two() {
     jenkins p·lease retry a build
     \[s·kip ci\]
     ·/ci ok
+    b·ors r+
+    ·(r·echeck)
     ");
 }
 
@@ -147,7 +152,7 @@ proptest! {
 
     #[test]
     fn what_is_made_to_harm_is_harmless(
-        text in "([@#/!<>`|_*]|<!--|-->| |\n|\u{200b}|\u{2060}|re|check|test|this|please|ok|to|ci|skip|packit|\u{1b}|\\[|\\]){0,40}"
+        text in "([@#/!<>`|_*]|<!--|-->| |\n|\u{200b}|\u{2060}|re|check|test|this|please|ok|to|ci|skip|packit|bors|\u{1b}|\\[|\\]){0,40}"
     ) {
         assert_harmless(&line(&text));
         assert_harmless(&line(&line(&text)));

@@ -4,7 +4,9 @@
 //! Pagure does not tell its number: one that may have arrived is looked for by its marker.
 
 mod client;
+mod forge;
 mod probe;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +19,10 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use self::client::{Client, Project};
+use self::forge::Groups;
 use crate::action::{Form, Notice, Report, Stage};
 use crate::clock::Clock;
+use crate::directory::People;
 use crate::executors::Try;
 use crate::message::hash;
 use crate::remote::Failure;
@@ -38,6 +42,9 @@ pub struct PagureSettings {
     /// Tokens by full project name: an ordinary Pagure token is bound to one project.
     #[serde(default)]
     pub tokens: BTreeMap<String, SecretRef>,
+    /// The keys of the projects' webhooks, which are signed with them.
+    #[serde(default)]
+    pub webhook_keys: Vec<SecretRef>,
     /// The name under which flags are shown.
     #[serde(default = "PagureSettings::username")]
     pub username: String,
@@ -48,6 +55,9 @@ pub struct PagureSettings {
     #[serde(default = "PagureSettings::timeout", with = "humantime_serde")]
     #[schemars(with = "String")]
     pub timeout: Duration,
+    /// What people are, whatever Pagure says of them; by their user names.
+    #[serde(default)]
+    pub people: People,
 }
 
 impl PagureSettings {
@@ -69,6 +79,9 @@ impl PagureSettings {
 pub struct Pagure {
     client: Client,
     username: String,
+    /// The host by which messages call it.
+    instance: String,
+    groups: Groups,
 }
 
 /// How long the words beside a flag may be: Pagure shows them on one line.
@@ -83,11 +96,18 @@ impl Pagure {
     pub const FORMS: &[Form] = &[Form::Flag, Form::Comment];
 
     /// Reads the tokens of `[pagure.NAME]`; a token that cannot be read is an error that says
-    /// where it should be.
-    pub fn new(name: &str, settings: &PagureSettings, clock: Clock) -> anyhow::Result<Self> {
+    /// where it should be.  `instance` is the host by which messages call it.
+    pub fn new(
+        name: &str,
+        instance: String,
+        settings: &PagureSettings,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            client: Client::new(name, settings, clock)?,
+            client: Client::new(name, settings, clock.clone())?,
             username: settings.username.clone(),
+            instance,
+            groups: Groups::new(clock),
         })
     }
 
@@ -100,7 +120,7 @@ impl Pagure {
     async fn flag(&self, report: &Report) -> Result<(), Failure> {
         let place = Place::of(&report.subject)?;
         let commit = CommitSha::try_from(report.revision.clone()).map_err(Failure::give_up)?;
-        let page = || place.page(&self.client);
+        let page = || place.page(&self.client, &commit);
         let url = report.url.clone().filter(|url| is_accepted(url));
         let url = url.unwrap_or_else(page);
         let (status, percent) = state(report.stage);
@@ -119,9 +139,9 @@ impl Pagure {
     }
 
     async fn comment(&self, subject: &Subject, text: &str, marker: &str) -> Result<(), Failure> {
-        let place = Place::of(subject)?;
+        let (project, number) = Place::of(subject)?.pull_request(subject)?;
         let text = bounded(text, marker);
-        self.client.comment(&place.project, place.number, &text).await
+        self.client.comment(&project, number, &text).await
     }
 
     async fn comment_once(
@@ -131,8 +151,8 @@ impl Pagure {
         attempt: Try,
     ) -> Result<(), Failure> {
         if attempt == Try::Again {
-            let place = Place::of(subject)?;
-            let is_there = self.client.is_commented(&place.project, place.number, marker);
+            let (project, number) = Place::of(subject)?.pull_request(subject)?;
+            let is_there = self.client.is_commented(&project, number, marker);
             if is_there.await? {
                 return Ok(());
             }
@@ -162,28 +182,47 @@ impl Reporter for Pagure {
     }
 }
 
-/// A pull request, where Pagure has it.
+/// A pull request, a branch or a tag, where Pagure has it.
 struct Place {
     project: Project,
-    number: u64,
+    /// The number, if it is a pull request.
+    number: Option<u64>,
 }
 
 impl Place {
     fn of(subject: &Subject) -> Result<Self, Failure> {
         match subject.kind {
             SubjectKind::PullRequest => {
-                Ok(Self { project: Project::parse(&subject.project)?, number: subject.number })
+                let project = Project::parse(&subject.project)?;
+                Ok(Self { project, number: Some(subject.number) })
             }
-            SubjectKind::Branch | SubjectKind::Tag | SubjectKind::Job => Err(Failure::give_up(
-                anyhow::anyhow!("`{subject}` is no pull request, and has no place on Pagure"),
-            )),
+            SubjectKind::Branch | SubjectKind::Tag => {
+                Ok(Self { project: Project::parse(&subject.project)?, number: None })
+            }
+            SubjectKind::Job => Err(Failure::give_up(anyhow::anyhow!(
+                "`{subject}` is no pull request, and has no place on Pagure"
+            ))),
         }
     }
 
-    /// The page of the pull request.
-    fn page(&self, client: &Client) -> String {
-        let number = self.number.to_string();
-        client.page(&self.project, &["pull-request", &number])
+    /// The pull request, the only place for a comment.
+    fn pull_request(self, subject: &Subject) -> Result<(Project, u64), Failure> {
+        let Some(number) = self.number else {
+            return Err(Failure::give_up(anyhow::anyhow!(
+                "`{subject}` is no pull request, and Pagure has no comments elsewhere"
+            )));
+        };
+        Ok((self.project, number))
+    }
+
+    /// The page of the pull request, or else of the commit.
+    fn page(&self, client: &Client, commit: &CommitSha) -> String {
+        match self.number {
+            Some(number) => {
+                client.page(&self.project, &["pull-request", number.to_string().as_str()])
+            }
+            None => client.page(&self.project, &["c", commit.as_str()]),
+        }
     }
 }
 

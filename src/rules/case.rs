@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::texts::Voice;
 use super::{Mode, NoticeRule, Rule, RuleSet, text};
 use crate::action::{Action, Notice, Task};
 use crate::decision::{Decision, Known, Outcome};
@@ -34,6 +35,8 @@ fn names(event: &Event, known: &Known) -> Value {
 pub(super) struct Wanted {
     pub(super) actions: Vec<Action>,
     pub(super) runs: Vec<Run>,
+    /// Why the run waits, if it does.
+    pub(super) holds: Option<Outcome>,
 }
 
 /// One event, and everything that is needed to ask a rule about it.
@@ -42,17 +45,25 @@ pub(super) struct Case<'a> {
     pub(super) event: &'a Event,
     pub(super) known: &'a Known,
     pub(super) names: Value,
+    pub(super) voice: &'a Voice<'a>,
 }
 
 impl<'a> Case<'a> {
     /// The case of `event`.
-    pub(super) fn new(rules: &'a RuleSet, event: &'a Event, known: &'a Known) -> Self {
-        Self { rules, event, known, names: names(event, known) }
+    pub(super) fn new(
+        rules: &'a RuleSet,
+        event: &'a Event,
+        known: &'a Known,
+        voice: &'a Voice<'a>,
+    ) -> Self {
+        Self { rules, event, known, names: names(event, known), voice }
     }
 
     /// Asks `rule`; what it wants is added to `decision`, unless it is only a shadow.
     pub(super) fn ask(&self, rule: &Rule, decision: &mut Decision) -> Outcome {
-        if let Some(outcome) = self.is_elsewhere(rule).or_else(|| self.is_unmet(rule)) {
+        let outcome = self.is_elsewhere(rule);
+        let outcome = outcome.or_else(|| self.has_to_ask(rule).then_some(Outcome::Asks));
+        if let Some(outcome) = outcome.or_else(|| self.is_unmet(rule)) {
             return outcome;
         }
         let mut wanted = Wanted::default();
@@ -66,12 +77,12 @@ impl<'a> Case<'a> {
             Mode::Live => {
                 decision.actions.append(&mut wanted.actions);
                 decision.runs.append(&mut wanted.runs);
-                Outcome::Fired { actions }
+                wanted.holds.unwrap_or(Outcome::Fired { actions })
             }
         }
     }
 
-    fn is_elsewhere(&self, rule: &Rule) -> Option<Outcome> {
+    pub(super) fn is_elsewhere(&self, rule: &Rule) -> Option<Outcome> {
         let place = rule.places.iter().find(|place| !place.covers(self.event))?;
         Some(Outcome::Elsewhere {
             name: place.name.to_owned(),
@@ -118,6 +129,10 @@ impl<'a> Case<'a> {
     }
 
     fn notify(&self, rule: &Rule, wanted: &mut Wanted) -> Result<(), Outcome> {
+        if matches!(self.event, Event::Command(_)) {
+            // A command asks for builds; who was told of the change has been told.
+            return Ok(());
+        }
         for (number, notice) in rule.notices.iter().enumerate() {
             let action = self.notice(rule, notice, number)?;
             wanted.actions.push(action);

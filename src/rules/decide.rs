@@ -1,8 +1,9 @@
 //! The decision: an event, what is known, and what follows.
 
 use super::case::Case;
-use super::{RuleSet, progress, proposal};
-use crate::decision::{Considered, Decision, Known};
+use super::texts::Voice;
+use super::{RuleSet, command, progress, proposal, push};
+use crate::decision::{Considered, Decision, Known, Outcome};
 use crate::event::Event;
 
 /// Which rules are asked.
@@ -24,32 +25,47 @@ pub fn decide(rules: &RuleSet, event: &Event, known: &Known) -> Decision {
 #[must_use]
 pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Breadth) -> Decision {
     let mut decision = Decision::default();
+    let voice = Voice::new(&rules.texts);
     let is_news = match event {
         Event::PullRequest(proposal) => proposal::take_note(proposal, known, &mut decision),
-        Event::Comment(comment) => proposal::is_comment_news(comment, known),
-        Event::Command(_) | Event::Push(_) => Ok(()),
-        Event::Build(build) => progress::take_note(rules, build, known, &mut decision),
+        Event::Comment(said) => proposal::take_note_of_comment(rules, said, known, &mut decision),
+        Event::Command(said) => command::take_note(rules, said, known),
+        Event::Push(push) => push::take_note(push, known, &mut decision),
+        Event::Build(build) => progress::take_note((rules, &voice), build, known, &mut decision),
     };
-    if let Err(reason) = is_news {
-        decision.not_news = Some(reason);
-        return decision;
+    match (is_news, event) {
+        (Err(reason), _) => decision.not_news = Some(reason),
+        (Ok(()), Event::Command(said)) => {
+            command::heed((rules, &voice), (event, said), (known, breadth), &mut decision);
+        }
+        (Ok(()), _) => ask((rules, &voice), (event, known), breadth, &mut decision),
     }
-    let numbers = match breadth {
-        Breadth::Indexed => rules.index.candidates(event),
-        Breadth::All => (0..rules.rules.len()).collect(),
-    };
-    let case = Case::new(rules, event, known);
-    for number in numbers {
-        let Some(rule) = rules.rules.get(number).filter(|rule| rule.on.contains(&event.kind()))
-        else {
+    decision.remarks.extend(voice.failures());
+    decision
+}
+
+/// Asks the rules that `event` can concern.
+fn ask(
+    (rules, voice): (&RuleSet, &Voice<'_>),
+    (event, known): (&Event, &Known),
+    breadth: Breadth,
+    decision: &mut Decision,
+) {
+    let case = Case::new(rules, event, known, voice);
+    let mut has_to_ask = false;
+    for rule in rules.about(event, breadth) {
+        if case.was_asked_before(rule) {
             continue;
-        };
-        let outcome = case.ask(rule, &mut decision);
+        }
+        let outcome = case.ask(rule, decision);
+        has_to_ask |= outcome == Outcome::Asks;
         decision.considered.push(Considered {
             rule: rule.name.clone(),
             at: rule.at.clone(),
             outcome,
         });
     }
-    decision
+    if has_to_ask {
+        decision.actions.extend(case.inquiry());
+    }
 }

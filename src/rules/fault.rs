@@ -22,6 +22,16 @@ pub struct RuleFault {
 }
 
 impl RuleFault {
+    /// What is wrong with the texts that come with the program.
+    pub(super) fn shipped(error: &str) -> Self {
+        Self {
+            message: format!("the texts that come with the program: {error}"),
+            file: NamedSource::new("texts.toml", String::new()),
+            span: None,
+            help: None,
+        }
+    }
+
     /// The fault as one line, for logs and for `--json`: file, line and message.
     pub fn line(&self) -> String {
         let place = match self.line_number() {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::{RuleSet, RuleSource, decide};
 use crate::action::Form;
 use crate::clock::from_millis;
+use crate::command::Command;
 use crate::decision::{Decision, Known};
-use crate::directory::{Connection, Directory};
-use crate::event::proposal::{Comment, Head, PullRequestEvent, Standing};
+use crate::directory::{Connection, Directory, People};
+use crate::event::command::{CommandEvent, kind_of};
+use crate::event::proposal::{Asked, Comment, Head, PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
 use crate::run::Run;
 use crate::subject::{CommitSha, ConnectionName, Verdict};
@@ -28,6 +30,11 @@ pub(crate) fn name(text: &str) -> ConnectionName {
 }
 
 pub(crate) fn directory() -> Arc<Directory> {
+    directory_of(false)
+}
+
+/// The directory; whether our comments on the forge can be edited is said.
+fn directory_of(edits: bool) -> Arc<Directory> {
     let mut directory = Directory::default();
     let poll = Some(Duration::from_secs(10));
     let host = |host: &str| vec![host.to_owned()];
@@ -38,8 +45,18 @@ pub(crate) fn directory() -> Arc<Directory> {
         ..Connection::default()
     };
     let forms: &[Form] = &[Form::Flag, Form::Comment];
-    let forge =
-        Connection { hosts: host("forge.example"), forms, is_forge: true, ..Connection::default() };
+    let forge = Connection {
+        hosts: host("forge.example"),
+        forms,
+        is_forge: true,
+        edits,
+        people: People {
+            maintainers: ["1".to_owned()].into(),
+            blocked: ["66".to_owned()].into(),
+            ..People::default()
+        },
+        ..Connection::default()
+    };
     let chat = Connection { forms: &[Form::Message], ..Connection::default() };
     directory.insert(name("builds.main"), executor);
     directory.insert(name("forge.main"), forge);
@@ -91,6 +108,41 @@ pub(crate) fn comment(id: &str, text: &str, author: &str) -> Comment {
     }
 }
 
+/// A comment with commands.
+pub(crate) struct Said<'a> {
+    /// The proposal as its forge tells it.
+    pub(crate) on: PullRequestEvent,
+    pub(crate) text: &'a str,
+    /// The giver's id, and what they are.
+    pub(crate) id: &'a str,
+    pub(crate) standing: Standing,
+    pub(crate) at: i64,
+}
+
+impl Said<'_> {
+    /// What a maintainer says about the proposal with this head.
+    pub(crate) fn by_maintainer(text: &str, head: char) -> Said<'_> {
+        let standing = Standing::Maintainer;
+        Said { on: asked(head, Standing::Stranger), text, id: "7", standing, at: 9 }
+    }
+}
+
+/// A proposal, by somebody of this standing, as its forge tells it when it is asked.
+pub(crate) fn asked(head: char, standing: Standing) -> PullRequestEvent {
+    PullRequestEvent {
+        author_id: Some("5".to_owned()),
+        standing: None,
+        asked: Some(Asked { standing: Some(standing) }),
+        ..proposal(EventKind::PullRequestUpdated, head, 1)
+    }
+}
+
+/// A proposal by somebody of whom nothing is told.
+pub(crate) fn unknown(event: EventKind, head: char, at: i64) -> PullRequestEvent {
+    let author_id = Some("5".to_owned());
+    PullRequestEvent { author_id, standing: None, ..proposal(event, head, at) }
+}
+
 /// A ledger in the mind: what decisions say is remembered, and known to the next one.
 pub(crate) struct World {
     pub(crate) rules: RuleSet,
@@ -102,6 +154,13 @@ impl World {
         Self { rules: rules(text), known: Known::default() }
     }
 
+    /// A world whose forge lets comments be edited.
+    pub(crate) fn modern(text: &str) -> Self {
+        let source = RuleSource { name: "rules.toml".to_owned(), text: text.to_owned() };
+        let rules = RuleSet::parse(&[source], directory_of(true)).unwrap();
+        Self { rules, known: Known::default() }
+    }
+
     pub(crate) fn hears(&mut self, event: PullRequestEvent) -> Decision {
         self.decides(&Event::PullRequest(event))
     }
@@ -111,11 +170,38 @@ impl World {
         if let Some(subject) = &decision.subject {
             self.known.subject = Some(subject.clone());
         }
+        if let Some(commands) = &decision.commands {
+            self.known.commands = Some(commands.clone());
+        }
         for run in &decision.runs {
             self.known.runs.retain(|known| known.id != run.id);
             self.known.runs.push(run.clone());
         }
         decision
+    }
+
+    /// What somebody says in a comment on the proposal that has this head now, once its forge was
+    /// asked: the decisions about each command.
+    pub(crate) fn says(&mut self, said: &Said<'_>) -> Vec<Decision> {
+        let commands = self.rules.directory().commands.parse(said.text);
+        let on = said.on.clone();
+        let event = |(number, command): (usize, Command)| {
+            Event::Command(CommandEvent {
+                on: PullRequestEvent { event: kind_of(command.verb), ..on.clone() },
+                is_open: on.event != EventKind::PullRequestClosed,
+                comment: Comment {
+                    author_id: Some(said.id.to_owned()),
+                    at: Some(from_millis(said.at)),
+                    ..comment(said.text, said.text, "grace")
+                },
+                command,
+                number,
+                standing: said.standing,
+                asked_at: from_millis(said.at),
+            })
+        };
+        let events: Vec<_> = commands.into_iter().enumerate().map(event).collect();
+        events.iter().map(|event| self.decides(event)).collect()
     }
 
     /// What the executor tells about the run of `head`.

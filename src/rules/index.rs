@@ -34,10 +34,13 @@ impl Place {
 
     /// Whether the event is there.
     pub fn covers(&self, event: &Event) -> bool {
-        event.indexed(self.name).is_some_and(|found| {
-            self.wanted.iter().any(|wanted| wanted == found)
-                || self.globs.iter().any(|glob| glob.is_match(found))
-        })
+        event.indexed(self.name).is_some_and(|found| self.admits(found))
+    }
+
+    /// Whether `found` is one of its values.
+    pub fn admits(&self, found: &str) -> bool {
+        self.wanted.iter().any(|wanted| wanted == found)
+            || self.globs.iter().any(|glob| glob.is_match(found))
     }
 }
 

@@ -9,6 +9,7 @@ use super::fault::{Inspection, RuleFault, nearest};
 use super::index::Place;
 use super::spec::{BuildSpec, NotifySpec, OneOrMany, ReportSpec, RuleSpec};
 use super::test::Test;
+use super::texts::Texts;
 use super::{Build, NoticeRule, ReportRule, Rule, RuleSource, Target};
 use crate::action::Form;
 use crate::directory::Directory;
@@ -39,18 +40,26 @@ pub(super) const REPORT_NAMES: &[&str] = &[
     "previous.verdict",
 ];
 
+/// What stands in rules files.
+pub(super) struct Parsed {
+    pub(super) rules: Vec<Rule>,
+    pub(super) texts: Texts,
+    pub(super) tests: Vec<Test>,
+}
+
 /// Reads all files; a name may be given to one rule only, and tests name rules that exist.
 pub(super) fn files(
     sources: &[RuleSource],
     directory: &Directory,
-) -> Result<(Vec<Rule>, Vec<Test>), Vec<RuleFault>> {
+) -> Result<Parsed, Vec<RuleFault>> {
+    let mut texts = Texts::shipped().map_err(|error| vec![RuleFault::shipped(&error)])?;
     let mut rules: Vec<Rule> = Vec::new();
     let mut faults = Vec::new();
     let mut seen = HashMap::<String, String>::new();
     let (mut tests, mut unknown) = (Vec::new(), Vec::new());
     for source in sources {
         let mut inspection = Inspection::new(&source.name, &source.text);
-        let (found, tested) = file(&mut inspection, directory);
+        let (found, tested) = file(&mut inspection, directory, &mut texts);
         for (rule, span) in found {
             if let Some(other) = seen.insert(rule.name.clone(), rule.at.clone()) {
                 let message = format!("there is another rule `{}`, at {other}", rule.name);
@@ -71,12 +80,16 @@ pub(super) fn files(
     }
     faults.append(&mut unknown);
     let tests = tests.into_iter().flat_map(|(_, tested)| tested).collect();
-    if faults.is_empty() { Ok((rules, tests)) } else { Err(faults) }
+    if faults.is_empty() { Ok(Parsed { rules, texts, tests }) } else { Err(faults) }
 }
 
 type Span = Option<Range<usize>>;
 
-fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> (Vec<(Rule, Span)>, Vec<Test>) {
+fn file(
+    inspection: &mut Inspection<'_>,
+    directory: &Directory,
+    texts: &mut Texts,
+) -> (Vec<(Rule, Span)>, Vec<Test>) {
     let document = match Document::parse(inspection.text) {
         Ok(document) => document,
         Err(error) => {
@@ -85,9 +98,11 @@ fn file(inspection: &mut Inspection<'_>, directory: &Directory) -> (Vec<(Rule, S
         }
     };
     for (name, item) in document.as_table() {
-        if name != "rule" && name != "test" {
+        if name == "texts" {
+            texts.take(inspection, item);
+        } else if name != "rule" && name != "test" {
             let span = document.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
-            let help = nearest(name, ["rule", "test"]);
+            let help = nearest(name, ["rule", "test", "texts"]);
             inspection.fault(span, format!("unknown key `{name}`"), help);
         }
     }
@@ -126,7 +141,7 @@ fn one(
     let rule = Rule {
         name: spec.name.clone(),
         at,
-        on: spec.on.as_slice().to_vec(),
+        on: spec.heeds(),
         places: reader.places(),
         conditions: reader.conditions(),
         trust: spec.trust,

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use super::case::{flag, lane};
 use super::index::Place;
+use super::report::Scene;
+use super::texts::Voice;
 use super::{RuleSet, text};
-use crate::action::{Action, Form, Lookup, Report, Stage, Task, Ticket};
+use crate::action::{Action, Lookup, Task, Ticket};
 use crate::decision::{Decision, Known};
 use crate::event::build::BuildEvent;
 use crate::event::{Event, EventKind};
-use crate::run::{ReportTo, Run, RunState, When};
+use crate::run::{Run, RunState};
 use crate::subject::{ConnectionName, Verdict};
 
 /// Takes note of an event about a build: `Err` says why rules need not be asked.
 pub(super) fn take_note(
-    rules: &RuleSet,
+    (rules, voice): (&RuleSet, &Voice<'_>),
     build: &BuildEvent,
     known: &Known,
     decision: &mut Decision,
@@ -41,18 +42,17 @@ pub(super) fn take_note(
     }
     // A start whose answer was lost, or that its own message overtook, is never seen to be queued.
     let is_found = run.state == RunState::Ordered && !state.is_done();
-    let run = Run { state, ticket, ..run.clone() };
+    let reason = build.reason.clone();
+    let run = Run { state, ticket, reason, ..run.clone() };
     decision.remarks.push(format!("run {} is {}", run.id, run.state.as_str()));
     if is_found {
         let after = rules.directory.find(&run.connection).and_then(|connection| connection.builds);
         let key = format!("inspect/{}", run.id);
         decision.actions.push(inspection(&run, run.ticket.clone(), (key, after)));
     }
-    for (number, to) in run.reports.iter().enumerate() {
-        // The flag stands for the newest attempt; what became of an older one is in the ledger.
-        if !(known.is_outdated && to.form == Form::Flag) {
-            report(&run, (number, to), build, (known.previous, decision));
-        }
+    let scene = Scene { rules, voice, known, is_outdated: known.is_outdated };
+    if let Some(stage) = text::stage(state) {
+        decision.actions.extend(scene.told(&run, stage, known.previous));
     }
     decision.runs.push(run);
     Ok(())
@@ -157,83 +157,5 @@ fn foreign_inspection(
             run: None,
             ticket: Ticket { job, number: Some(number), ..Ticket::default() },
         }),
-    }
-}
-
-/// Adds the report of `run` at one place, if it is wanted there now.
-fn report(
-    run: &Run,
-    (number, to): (usize, &ReportTo),
-    build: &BuildEvent,
-    (previous, decision): (Option<Verdict>, &mut Decision),
-) {
-    let stage = match run.state {
-        RunState::Held | RunState::Ordered => return,
-        RunState::Queued => Stage::Queued,
-        RunState::Running => Stage::Running,
-        RunState::Done(verdict) => Stage::Done(verdict),
-    };
-    if !is_wanted(run, to, stage, previous) {
-        return;
-    }
-    let reason = run.cancelling.as_deref().or(build.reason.as_deref());
-    let marker = text::marker(&[run.id.as_str(), &number.to_string(), to.form.as_str()]);
-    let told = text::Told { run, stage, reason, previous };
-    let words = match told.words(to) {
-        Ok(words) => words,
-        Err(error) => {
-            // The operator's words failed; the verdict is told all the same.
-            decision.remarks.push(format!("the text of report {number} failed: {error}"));
-            told.default_words(to.form)
-        }
-    };
-    let place = format!("{}/{number}/{}", run.id, to.form.as_str());
-    decision.actions.push(Action {
-        key: format!("report/{place}/{}", stage.as_str()),
-        lane: lane(&run.subject, &run.rule, &to.to),
-        slot: Some(format!("report/{place}")),
-        connection: to.to.clone(),
-        run: Some(run.id.clone()),
-        delay: None,
-        task: Task::Report(Report {
-            run: run.id.clone(),
-            rule: run.rule.clone(),
-            subject: run.subject.clone(),
-            revision: run.revision.clone(),
-            form: to.form,
-            stage,
-            text: if to.form == Form::Comment { text::signed(&words, &marker) } else { words },
-            url: run.ticket.url.clone(),
-            marker,
-            board: None,
-            flag: flag(&run.subject, &run.rule),
-        }),
-    });
-}
-
-/// Whether the report is made: states always show how far the run is; words are for verdicts,
-/// and never for a run that we cancelled ourselves.
-fn is_wanted(run: &Run, to: &ReportTo, stage: Stage, previous: Option<Verdict>) -> bool {
-    if to.when == When::Never {
-        return false;
-    }
-    let Stage::Done(verdict) = stage else {
-        return match to.form {
-            Form::Flag => true,
-            Form::Message => to.when == When::Always,
-            Form::Comment => false,
-        };
-    };
-    if to.form == Form::Flag {
-        return true;
-    }
-    if to.form == Form::Comment && run.cancelling.is_some() {
-        return false;
-    }
-    match to.when {
-        When::Always => true,
-        When::Changed => previous != Some(verdict),
-        When::Failed => verdict.is_bad(),
-        When::Never => false,
     }
 }

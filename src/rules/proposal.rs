@@ -1,13 +1,14 @@
-//! What an event about a proposal changes: what is known of it, its runs, and the builds ordered.
+//! What an event about a proposal changes: what is known of it, and its runs.
 
-use super::case::{Case, Wanted, lane};
-use super::{Build, Rule, text};
-use crate::action::{Action, Lookup, Order, Task, Ticket};
-use crate::decision::{Decision, Known, Outcome, SubjectState};
+use super::case::lane;
+use super::{RuleSet, text, trust};
+use crate::action::{Action, Inquiry, Lookup, Task};
+use crate::command::Command;
+use crate::decision::{Decision, Known, SubjectState};
 use crate::event::EventKind;
 use crate::event::proposal::{CommentEvent, PullRequestEvent};
 use crate::run::{Run, RunState};
-use crate::subject::{CommitSha, RunId, Verdict};
+use crate::subject::{CommitSha, Verdict};
 
 /// Takes note of an event about a proposal: `Err` says why it is no news.
 ///
@@ -21,6 +22,9 @@ pub(super) fn take_note(
     if known.is_repeat {
         return Err("this was told before".to_owned());
     }
+    if proposal.asked.is_some() {
+        return is_answer_in_time(proposal, known);
+    }
     if let Some(state) = &known.subject
         && let Err(reason) = is_change(proposal, state)
     {
@@ -31,20 +35,85 @@ pub(super) fn take_note(
         }
         return Err(reason);
     }
-    decision.subject = Some(next_state(proposal, known.subject.as_ref()));
+    decision.subject = Some(next_state(proposal, known));
     cancel_outdated(proposal, known, decision);
     Ok(())
 }
 
-/// Whether a comment is news: not told before, and not our own.
-pub(super) fn is_comment_news(comment: &CommentEvent, known: &Known) -> Result<(), String> {
+/// Whether a forge's answer about an author is still about how the proposal stands.
+fn is_answer_in_time(proposal: &PullRequestEvent, known: &Known) -> Result<(), String> {
+    match &known.subject {
+        Some(state) if state.is_open && state.head == proposal.head.sha => Ok(()),
+        Some(_) | None => Err("it has moved on since its forge was asked".to_owned()),
+    }
+}
+
+/// Takes note of a comment: `Err` says why no rule need be asked.
+///
+/// Commands in it are for us: their forge is asked who gives them, and the answer is an event.
+pub(super) fn take_note_of_comment(
+    rules: &RuleSet,
+    said: &CommentEvent,
+    known: &Known,
+    decision: &mut Decision,
+) -> Result<(), String> {
     if known.is_repeat {
         return Err("this was told before".to_owned());
     }
-    if text::is_ours(&comment.comment.text) {
+    let comment = &said.comment;
+    if text::is_ours(&comment.text) {
         return Err("this is our own comment".to_owned());
     }
+    let grammar = &rules.directory.commands;
+    let commands = grammar.parse(&comment.text);
+    let is_edit = said.on.event == EventKind::CommentEdited;
+    let before = known.commands.clone().or_else(|| Some(grammar.parse(comment.before.as_deref()?)));
+    decision.commands = Some(commands.clone());
+    let new = match (is_edit, before) {
+        (false, _) => commands,
+        (true, Some(before)) => added(commands, before),
+        (true, None) if commands.is_empty() => commands,
+        (true, None) => {
+            let remark = "what the comment said before is not known: its commands are not heeded";
+            decision.remarks.push(remark.to_owned());
+            return Ok(());
+        }
+    };
+    let forge = rules.directory.forge_at(&said.on.instance);
+    let Some(forge) = forge.filter(|_| !new.is_empty() && !comment.notification) else {
+        return Ok(());
+    };
+    if let Err(reason) = trust::is_heeded(rules, (&said.on.instance, comment), known.given) {
+        decision.remarks.push(format!("its commands are not heeded: {reason}"));
+        return Ok(());
+    }
+    decision.remarks.push(format!("{forge} is asked who gives {} commands", new.len()));
+    decision.actions.push(Action {
+        key: format!("inquire/{}", crate::event::Event::Comment(said.clone()).identity()),
+        lane: lane(&said.on.subject(), "?", forge),
+        slot: None,
+        connection: forge.clone(),
+        run: None,
+        delay: None,
+        task: Task::Inquire(Inquiry::Commands {
+            said: Box::new(said.clone()),
+            commands: new,
+            is_known: known.subject.is_some(),
+        }),
+    });
     Ok(())
+}
+
+/// Those of `commands` that were not there before, each as often as it was added.
+fn added(mut commands: Vec<Command>, mut before: Vec<Command>) -> Vec<Command> {
+    commands.retain(|command| match before.iter().position(|known| known == command) {
+        Some(place) => {
+            before.remove(place);
+            false
+        }
+        None => true,
+    });
+    commands
 }
 
 /// Whether the event tells of a change of what is known.
@@ -71,6 +140,8 @@ fn is_change(proposal: &PullRequestEvent, state: &SubjectState) -> Result<(), St
             Err("it is known to be closed, and its head is known".to_owned())
         }
         _ if !state.is_open => Ok(()),
+        EventKind::PullRequestReady if *head == state.head && state.is_draft => Ok(()),
+        EventKind::PullRequestDrafted if *head == state.head && !state.is_draft => Ok(()),
         _ if *head == state.head => Err("its head is known already".to_owned()),
         _ if head.as_ref().is_some_and(|head| state.past_heads.contains(head)) && !is_newer => {
             Err("it is about an older head".to_owned())
@@ -79,7 +150,9 @@ fn is_change(proposal: &PullRequestEvent, state: &SubjectState) -> Result<(), St
     }
 }
 
-fn next_state(proposal: &PullRequestEvent, state: Option<&SubjectState>) -> SubjectState {
+/// The proposal as it is known from now on; a new head takes back what was said of the old one.
+pub(super) fn next_state(proposal: &PullRequestEvent, known: &Known) -> SubjectState {
+    let state = known.subject.as_ref();
     let mut past_heads = state.map(|state| state.past_heads.clone()).unwrap_or_default();
     let old = state.and_then(|state| state.head.clone());
     let head = proposal.head.sha.clone().or_else(|| old.clone());
@@ -90,11 +163,19 @@ fn next_state(proposal: &PullRequestEvent, state: Option<&SubjectState>) -> Subj
     let surplus = past_heads.len().saturating_sub(SubjectState::PAST_HEADS_MAX);
     past_heads.drain(..surplus);
     let at = proposal.at.map(jiff::Timestamp::as_millisecond);
+    let same = state.filter(|state| state.head == head);
     SubjectState {
         is_open: proposal.event != EventKind::PullRequestClosed,
-        head,
         past_heads,
         at: at.max(state.and_then(|state| state.at)),
+        is_draft: proposal.pull_request.draft,
+        head_since: match same {
+            Some(same) => same.head_since,
+            None => at.or(Some(known.now)),
+        },
+        approval: same.and_then(|same| same.approval.clone()),
+        answers: same.map(|same| same.answers.clone()).unwrap_or_default(),
+        head,
     }
 }
 
@@ -110,10 +191,21 @@ fn cancel_outdated(proposal: &PullRequestEvent, known: &Known, decision: &mut De
         } else {
             continue;
         };
-        decision.remarks.push(format!("run {} is cancelled: {reason}", run.id));
-        decision.actions.push(cancellation(run));
-        decision.runs.push(Run { cancelling: Some(reason), ..run.clone() });
+        cancel(run, reason, decision);
     }
+}
+
+/// Cancels a run that has not ended.
+pub(super) fn cancel(run: &Run, reason: String, decision: &mut Decision) {
+    decision.remarks.push(format!("run {} is cancelled: {reason}", run.id));
+    let run = Run { cancelling: Some(reason), ..run.clone() };
+    if run.state == RunState::Held {
+        // Nobody has heard of it yet.
+        decision.runs.push(Run { state: RunState::Done(Verdict::Cancelled), ..run });
+        return;
+    }
+    decision.actions.push(cancellation(&run));
+    decision.runs.push(run);
 }
 
 fn cancellation(run: &Run) -> Action {
@@ -125,116 +217,5 @@ fn cancellation(run: &Run) -> Action {
         run: Some(run.id.clone()),
         delay: None,
         task: Task::Cancel(Lookup { run: Some(run.id.clone()), ticket: run.ticket.clone() }),
-    }
-}
-
-impl Case<'_> {
-    /// Orders the build of `rule`, if it has one.
-    pub(super) fn order(&self, rule: &Rule, wanted: &mut Wanted) -> Result<(), Outcome> {
-        let (Some(build), Some(proposal)) = (&rule.build, self.event.pull_request()) else {
-            return Ok(());
-        };
-        // What a message says of its author's standing counts only where the forge is one of ours:
-        // anybody can have a project of any name on another.
-        let instance = &proposal.instance;
-        if self.rules.directory.forge_at(instance).is_none() {
-            return Err(Outcome::Lacks { what: format!("a connection for `{instance}`") });
-        }
-        if self.is_comment_out_of_date(proposal) {
-            let what = "an open pull request that still has the head of the comment".to_owned();
-            return Err(Outcome::Lacks { what });
-        }
-        if !rule.trust.covers(proposal.standing()) {
-            return Err(Outcome::Untrusted {
-                wanted: rule.trust.as_str().to_owned(),
-                found: proposal.standing().as_str().to_owned(),
-            });
-        }
-        let head = proposal.head.sha.as_ref();
-        let lacks = |what: &str| Outcome::Lacks { what: what.to_owned() };
-        let revision = head.ok_or_else(|| lacks("a head commit"))?.to_string();
-        let attempt = self.attempt(rule, &revision)?;
-        let run = self.run(rule, build, (proposal, revision, attempt))?;
-        wanted.actions.push(self.start(rule, build, &run)?);
-        wanted.runs.push(run);
-        Ok(())
-    }
-
-    /// Whether the event is a comment on a proposal that is closed or has moved on since.
-    fn is_comment_out_of_date(&self, proposal: &PullRequestEvent) -> bool {
-        let Some(state) = &self.known.subject else { return false };
-        let is_comment = self.event.kind() == EventKind::CommentAdded;
-        is_comment && (!state.is_open || state.head != proposal.head.sha)
-    }
-
-    /// Which attempt at `revision` this would be, if there is to be one.
-    fn attempt(&self, rule: &Rule, revision: &str) -> Result<u32, Outcome> {
-        let same = |run: &&Run| run.rule == rule.name && run.revision == revision;
-        let Some(last) = self.known.runs.iter().filter(same).max_by_key(|run| run.attempt) else {
-            return Ok(1);
-        };
-        let is_void = last.cancelling.is_some()
-            || matches!(last.state, RunState::Done(Verdict::Cancelled | Verdict::Error));
-        let is_reopened = self.event.kind() == EventKind::PullRequestReopened;
-        let was_cancelled = matches!(last.state, RunState::Done(Verdict::Cancelled));
-        if (is_reopened && is_void) || was_cancelled || last.cancelling.is_some() {
-            Ok(last.attempt.saturating_add(1))
-        } else {
-            Err(Outcome::Already { run: last.id.to_string() })
-        }
-    }
-
-    fn run(
-        &self,
-        rule: &Rule,
-        build: &Build,
-        (proposal, revision, attempt): (&PullRequestEvent, String, u32),
-    ) -> Result<Run, Outcome> {
-        let subject = proposal.subject();
-        let reports = rule
-            .reports
-            .iter()
-            .map(|report| report.resolve(&self.rules.directory, &subject.instance))
-            .collect::<Result<_, String>>()
-            .map_err(|what| Outcome::Lacks { what })?;
-        Ok(Run {
-            id: RunId::of(&subject, &revision, &rule.name, attempt),
-            subject,
-            revision,
-            rule: rule.name.clone(),
-            attempt,
-            connection: build.on.clone(),
-            state: RunState::Ordered,
-            ticket: Ticket { job: build.job.clone(), ..Ticket::default() },
-            reports,
-            supersede: rule.supersede,
-            cancelling: None,
-        })
-    }
-
-    fn start(&self, rule: &Rule, build: &Build, run: &Run) -> Result<Action, Outcome> {
-        let context = crate::expression::context(&self.names);
-        let mut parameters = std::collections::BTreeMap::new();
-        for (name, text) in &build.parameters {
-            let value = text.render(&context).map_err(|error| Outcome::Failed {
-                expression: text.source().to_owned(),
-                error: error.message,
-            })?;
-            parameters.insert(name.clone(), value);
-        }
-        Ok(Action {
-            key: format!("start/{}", run.id),
-            lane: lane(&run.subject, &run.rule, &run.connection),
-            slot: None,
-            connection: run.connection.clone(),
-            run: Some(run.id.clone()),
-            delay: None,
-            task: Task::Start(Order {
-                run: run.id.clone(),
-                job: build.job.clone(),
-                parameters,
-                cause: format!("{} for {} at {}", rule.name, run.subject, run.revision),
-            }),
-        })
     }
 }

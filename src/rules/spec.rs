@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::test::TestSpec;
 use crate::action::Form;
-use crate::event::EventKind;
 use crate::event::proposal::Standing;
+use crate::event::{EventKind, Family};
 use crate::run::When;
 
 /// A file of rules.
@@ -18,6 +18,9 @@ pub struct RuleFile {
     /// The rules, in the order in which they are asked.
     #[serde(default)]
     pub rule: Vec<RuleSpec>,
+    /// Sentences of your own instead of those in `config/texts.toml`, by name.
+    #[serde(default)]
+    pub texts: BTreeMap<String, String>,
     /// Their tests, which `pointsman test` runs.
     #[serde(default)]
     pub test: Vec<TestSpec>,
@@ -58,6 +61,18 @@ pub struct RuleSpec {
 }
 
 impl RuleSpec {
+    /// The kinds of events that the rule is asked about: one that builds proposals heeds commands.
+    pub fn heeds(&self) -> Vec<EventKind> {
+        let mut kinds = self.on.as_slice().to_vec();
+        let is_about = |family: Family| kinds.iter().any(|kind| kind.family() == family);
+        if self.build.is_some() && (is_about(Family::PullRequest) || is_about(Family::Command)) {
+            kinds.extend([EventKind::CommandTest, EventKind::CommandRetest, EventKind::CommandOk]);
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     fn yes() -> bool {
         true
     }

@@ -86,18 +86,6 @@ fn reopening_what_has_a_verdict_builds_nothing() {
 }
 
 #[test]
-fn a_stranger_starts_nothing_unless_the_rule_says_so() {
-    let stranger = |event| PullRequestEvent { standing: Some(Standing::Stranger), ..event };
-    let opened = || stranger(proposal(EventKind::PullRequestOpened, 'a', 1));
-    let refused = World::new(RULES).hears(opened());
-    assert!(matches!(refused.considered[0].outcome, Outcome::Untrusted { .. }));
-    assert_eq!(kinds(&refused), [""; 0]);
-
-    let open = RULES.replace("when = [", "trust = \"anyone\"\nwhen = [");
-    assert_eq!(kinds(&World::new(&open).hears(opened())), ["start"]);
-}
-
-#[test]
 fn every_reason_not_to_fire_is_told() {
     let draft = {
         let mut event = proposal(EventKind::PullRequestOpened, 'a', 1);
@@ -280,3 +268,6 @@ fn the_comment_that_tells_of_a_reopening_is_not_the_reopening() {
     let reopened = world.hears(proposal(EventKind::PullRequestReopened, 'a', 3));
     assert_eq!(kinds(&reopened), ["start"]);
 }
+
+mod people;
+mod boards;

@@ -1,13 +1,14 @@
-//! Every sentence that people read, in one place.
+//! Words for people: markers, what is fit to be shown, and how far a run is.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::texts::Voice;
 use crate::action::{Form, Stage};
 use crate::decision::Outcome;
-use crate::expression::{self, ExpressionError, Text};
+use crate::expression::{self, Text};
 use crate::message::hash;
 use crate::neutral;
-use crate::run::{ReportTo, Run};
+use crate::run::{ReportTo, Run, RunState};
 use crate::subject::Verdict;
 
 /// What stands before a marker in a text.
@@ -24,15 +25,33 @@ pub(super) fn signed(words: &str, marker: &str) -> String {
     format!("{}\n\n`{marker}`", words.trim_end())
 }
 
+/// As [`signed`], for a version of the one comment that `board` stands for; nobody sees the line.
+pub(super) fn signed_board(words: &str, marker: &str, board: &str) -> String {
+    format!("{}\n\n<!-- {marker} {board} -->", words.trim_end())
+}
+
 /// Whether we wrote `text` ourselves: it ends with a marker.
 pub(super) fn is_ours(text: &str) -> bool {
     let last = text.trim_end().rsplit('\n').next().unwrap_or_default();
-    last.trim_matches(['`', ' ', '\r'])
-        .strip_prefix(SIGNATURE)
-        .is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let last = last.trim_start_matches(['`', ' ', '<', '!', '-']);
+    last.strip_prefix(SIGNATURE).and_then(|rest| rest.get(..32)).is_some_and(|id| {
+        let rest = last.get(SIGNATURE.len() + 32..).unwrap_or_default();
+        id.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && !rest.starts_with(|c: char| c.is_alphanumeric())
+    })
 }
 
-/// Renders words for people; what comes from outside is neutralised.
+/// Text from outside, fit to be shown.
+pub(super) fn shown(text: &str) -> String {
+    neutral::line(text)
+}
+
+/// An address that stays a link; none where it could be read as anything else.
+pub(super) fn address(url: Option<&str>) -> Option<&str> {
+    url.filter(|url| is_plain_address(url))
+}
+
+/// Renders an operator's words for people; what comes from outside is neutralised.
 pub(super) fn render(text: &Text, names: &Value) -> Result<String, Outcome> {
     text.render(&expression::context(&neutralised(names))).map_err(|error| Outcome::Failed {
         expression: text.source().to_owned(),
@@ -59,6 +78,22 @@ fn is_plain_address(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#&=%+".contains(&byte))
 }
 
+/// How far a run is, as people are told; nothing where there is nothing to tell yet.
+pub(super) fn stage(state: RunState) -> Option<Stage> {
+    match state {
+        RunState::Held => Some(Stage::Held),
+        RunState::Ordered => None,
+        RunState::Queued => Some(Stage::Queued),
+        RunState::Running => Some(Stage::Running),
+        RunState::Done(verdict) => Some(Stage::Done(verdict)),
+    }
+}
+
+/// The few words for how far a run is.
+pub(super) fn state(voice: &Voice<'_>, stage: Stage) -> String {
+    voice.say(&format!("state-{}", stage.as_str()), &json!({}))
+}
+
 /// What is told about a run.
 pub(super) struct Told<'a> {
     pub(super) run: &'a Run,
@@ -68,57 +103,39 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// The operator's words, or the default ones.
-    pub(super) fn words(&self, to: &ReportTo) -> Result<String, ExpressionError> {
-        match &to.text {
-            None => Ok(self.default_words(to.form)),
-            Some(source) => {
-                Text::parse(source)?.render(&expression::context(&neutralised(&self.names())))
-            }
-        }
+    /// The operator's words, or else the usual ones: a few on a flag, a line with a link elsewhere.
+    pub(super) fn words(&self, voice: &Voice<'_>, to: &ReportTo) -> String {
+        let Some(source) = &to.text else { return self.usual_words(voice, to.form) };
+        let names = neutralised(&self.names());
+        let rendered =
+            Text::parse(source).and_then(|text| text.render(&expression::context(&names)));
+        rendered.unwrap_or_else(|error| {
+            // The operator's words failed; the verdict is told all the same.
+            voice.note(&format!("of a report of `{}`", self.run.rule), &error);
+            self.usual_words(voice, to.form)
+        })
     }
 
-    /// The words where the operator wrote none: a few on a flag, a line with a link elsewhere.
-    pub(super) fn default_words(&self, form: Form) -> String {
-        let state = self.state();
-        // A flag is shown as it is; escapes would be seen in it.
-        let neutralise: fn(&str) -> String = match form {
-            Form::Flag => |text| neutral::plain(text).replace('\n', " "),
-            Form::Comment | Form::Message => neutral::line,
-        };
-        let state = match self.reason.map(neutralise).filter(|reason| !reason.is_empty()) {
-            Some(reason) => format!("{state}: {reason}"),
-            None => state.to_owned(),
-        };
+    fn usual_words(&self, voice: &Voice<'_>, form: Form) -> String {
+        let state = state(voice, self.stage);
         if form == Form::Flag {
-            return format!("{}: {state}", self.run.rule);
+            // A flag is shown as it is; escapes would be seen in it.
+            let reason = self.reason.map(|text| neutral::plain(text).replace('\n', " "));
+            let reason = reason.filter(|reason| !reason.is_empty());
+            let values = json!({ "rule": self.run.rule, "state": state, "reason": reason });
+            return voice.say("flag", &values);
         }
-        let short: String = self.run.revision.chars().take(12).collect();
-        let rule = neutral::line(&self.run.rule);
-        let mut words = format!("**{rule}** at {short}: {state}");
-        if let (Some(url), Some(number)) = (&self.run.ticket.url, self.run.ticket.number) {
-            let link = if is_plain_address(url) {
-                format!(" ([build {number}]({url}))")
-            } else {
-                format!(" (build {number})")
-            };
-            words.push_str(&link);
-        }
-        words
-    }
-
-    fn state(&self) -> &'static str {
-        match self.stage {
-            Stage::Held => "waiting for approval",
-            Stage::Queued => "waiting in the queue",
-            Stage::Running => "running",
-            Stage::Done(Verdict::Success) => "passed",
-            Stage::Done(Verdict::Failure) => "failed",
-            Stage::Done(Verdict::Unstable) => "some tests failed",
-            Stage::Done(Verdict::Error) => "could not be built, through no fault of the change",
-            Stage::Done(Verdict::Cancelled) => "cancelled",
-            Stage::Done(Verdict::Skipped) => "skipped",
-        }
+        let ticket = &self.run.ticket;
+        let number = ticket.number.filter(|_| ticket.url.is_some());
+        let values = json!({
+            "rule": neutral::line(&self.run.rule),
+            "short": short(&self.run.revision),
+            "state": state,
+            "reason": self.reason.map(neutral::line).filter(|reason| !reason.is_empty()),
+            "url": number.and_then(|_| address(ticket.url.as_deref())),
+            "number": number,
+        });
+        voice.say("check", &values)
     }
 
     fn names(&self) -> Value {
@@ -127,7 +144,7 @@ impl Told<'_> {
             Stage::Done(verdict) => Some(verdict),
             Stage::Held | Stage::Queued | Stage::Running => None,
         };
-        serde_json::json!({
+        json!({
             "rule": run.rule,
             "stage": self.stage.as_str(),
             "verdict": verdict,
@@ -136,7 +153,7 @@ impl Told<'_> {
             "project": run.subject.project,
             "number": run.subject.number,
             "revision": run.revision,
-            "short": run.revision.chars().take(12).collect::<String>(),
+            "short": short(&run.revision),
             "build": {
                 "job": run.ticket.job, "number": run.ticket.number, "url": run.ticket.url,
             },
@@ -144,4 +161,9 @@ impl Told<'_> {
             "previous": { "verdict": self.previous },
         })
     }
+}
+
+/// The first digits of a revision, for people.
+pub(super) fn short(revision: &str) -> String {
+    revision.chars().take(12).collect()
 }

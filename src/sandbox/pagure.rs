@@ -6,11 +6,13 @@
 //! [`PagureStandIn::announcements`].
 
 mod api;
+mod events;
 mod memory;
 mod server;
 mod shape;
 #[cfg(test)]
 mod tests;
+pub mod webhook;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -237,6 +239,16 @@ impl PagureStandIn {
         self.shared.memory().grant(project, right, user)
     }
 
+    /// Makes a group of these users, or changes who is in it.
+    pub fn set_group(&self, group: &str, members: &[&str]) {
+        self.shared.memory().set_group(group, members);
+    }
+
+    /// Gives a group a right on a project, as [`PagureStandIn::grant`] does.
+    pub fn grant_group(&self, project: &str, right: &str, group: &str) -> anyhow::Result<()> {
+        self.shared.memory().grant_group(project, right, group)
+    }
+
     /// Bars a user from a project.
     pub fn block(&self, project: &str, user: &str) -> anyhow::Result<()> {
         self.shared.memory().block(project, user)
@@ -281,6 +293,27 @@ impl PagureStandIn {
         text: &str,
     ) -> anyhow::Result<Vec<Announcement>> {
         self.shared.memory().comment(project, id, user, text)
+    }
+
+    /// Changes the words of a comment, whoever wrote them.
+    pub fn edit_comment(
+        &self,
+        (project, id): (&str, u64),
+        comment: u64,
+        user: &str,
+        text: &str,
+    ) -> anyhow::Result<Vec<Announcement>> {
+        self.shared.memory().edit_comment((project, id), comment, (user, text))
+    }
+
+    /// Pushes to a branch of a project, which was at `before`.
+    pub fn push_to(
+        &self,
+        project: &str,
+        (branch, user): (&str, &str),
+        (before, after): (Option<&str>, &str),
+    ) -> anyhow::Result<Vec<Announcement>> {
+        self.shared.memory().push_to(project, (branch, user), (before, after))
     }
 
     /// Closes a pull request without merging it.

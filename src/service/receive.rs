@@ -10,15 +10,18 @@ use tracing::Instrument;
 use crate::directory::Directory;
 use crate::envelope::{self, Envelope, Limits};
 use crate::event::Event;
+use crate::ledger::Ledger;
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::tally::Tally;
-use crate::ledger::{Decide, Ledger};
 use crate::message::{Message, MessageId};
 use crate::remote::chain;
+use crate::service::live::{Current, Live};
 use crate::source::{Batch, Delivered, Source, SourceError};
+use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self, MessageResult};
 use crate::topic::read::Selection;
 use crate::topic::redact::redacted;
+use crate::web::Worth;
 use crate::web::health::Health;
 use crate::worker::backoff::Backoff;
 
@@ -69,6 +72,22 @@ impl Reader {
         }
         let events = reading.events.into_iter().map(|event| self.resolve(event)).collect();
         Found::Events(events, redacted)
+    }
+
+    /// What a message is to us that `connection` posted.
+    ///
+    /// A connection speaks of itself only: what proves one forge proves nothing about another.
+    pub fn weigh(&self, connection: &ConnectionName, message: &Message) -> Worth {
+        let events = match self.read(message).1 {
+            Found::Events(events, _) => events,
+            Found::Ignored(..) => return Worth::Unwanted,
+            // Kept, so that somebody sees it.
+            Found::Dead(..) => return Worth::Wanted,
+        };
+        let own = self.directory.find(connection).map(|own| own.hosts.as_slice());
+        let is_foreign = |host: &String| !own.unwrap_or_default().contains(host);
+        let mut hosts = events.into_iter().filter_map(Event::into_instance);
+        hosts.find(is_foreign).map_or(Worth::Wanted, Worth::Foreign)
     }
 
     /// The body without its secrets, if it has any.
@@ -123,8 +142,8 @@ fn as_stored(message: Message, found: &Found) -> Message {
 pub struct Receiver {
     /// The source's name, for people.
     pub name: &'static str,
-    /// How messages are read.
-    pub reader: Arc<Reader>,
+    /// How messages are read, and decided upon.
+    pub live: Live,
     /// Where they are stored.
     pub ledger: Ledger,
     /// How many are stored in one transaction.
@@ -138,7 +157,6 @@ impl Receiver {
     pub async fn receive(
         &self,
         mut source: Box<dyn Source>,
-        decide: Decide,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut failures = 0;
@@ -151,7 +169,7 @@ impl Receiver {
             let end = match batch {
                 Ok(batch) => {
                     failures = 0;
-                    self.take(source.as_mut(), batch, (&decide, &stop)).await?
+                    self.take(source.as_mut(), batch, &stop).await?
                 }
                 Err(error) => Err(error),
             };
@@ -174,6 +192,7 @@ impl Receiver {
                     tokio::select! {
                         () = stop.cancelled() => return Ok(()),
                         () = tokio::time::sleep(pause) => {}
+                        () = source.attend() => {}
                     }
                 }
             }
@@ -196,8 +215,13 @@ impl Receiver {
     }
 
     /// Reads the next messages of a batch, as many as are committed together.
-    fn read_some(&self, left: &mut impl Iterator<Item = Delivered>) -> Vec<Intake> {
-        left.take(self.batch_max.max(1)).map(|one| self.reader.intake(self.name, one)).collect()
+    ///
+    /// They are decided upon by the rules by which they were read, whatever is loaded meanwhile.
+    fn read_some(&self, left: &mut impl Iterator<Item = Delivered>) -> (Vec<Intake>, Arc<Current>) {
+        let current = self.live.current();
+        let batch = left.take(self.batch_max.max(1));
+        let part = batch.map(|one| current.reader.intake(self.name, one)).collect();
+        (part, current)
     }
 
     /// Stores a batch, and only then lets the source forget it; likewise what comes meanwhile.
@@ -205,15 +229,15 @@ impl Receiver {
         &self,
         source: &mut dyn Source,
         batch: Batch,
-        (decide, stop): (&Decide, &CancellationToken),
+        stop: &CancellationToken,
     ) -> anyhow::Result<Result<(), SourceError>> {
         let mut left = self.look_at(batch);
-        let mut part = self.read_some(&mut left);
+        let (mut part, mut current) = self.read_some(&mut left);
         let mut end = Ok(());
         while !part.is_empty() {
             let ends_batch = left.len() == 0;
             let span = tracing::debug_span!("batch", messages = part.len());
-            let put = self.ledger.put(part, Arc::clone(decide)).instrument(span);
+            let put = self.ledger.put(part, current.decide()).instrument(span);
             // While the ledger's thread stores this part, the next one is read here.
             let read = async {
                 if ends_batch && end.is_ok() && !stop.is_cancelled() {
@@ -241,7 +265,7 @@ impl Receiver {
                 // What was read meanwhile was not acknowledged, and comes again.
                 return Ok(end);
             }
-            part = next;
+            (part, current) = next;
         }
         Ok(end)
     }

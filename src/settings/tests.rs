@@ -7,6 +7,7 @@ use super::*;
 
 mod defaults;
 mod faults;
+mod told;
 
 /// Loads files with the given contents, and variables, in a folder of their own.
 fn load(
@@ -74,6 +75,20 @@ fn without_files_and_variables_the_defaults_hold() {
         rules: RulesSettings {
             dir: "config/rules",
         },
+        commands: CommandSettings {
+            prefix: "/ci",
+            aliases: {},
+            per_hour: 30,
+        },
+        reconcile: ReconcileSettings {
+            every: Some(
+                900s,
+            ),
+            first: Note,
+            patience: 120s,
+            pause: 1s,
+            projects_max: 500,
+        },
         worker: WorkerSettings {
             attempts_max: 60,
             backoff_min: 1s,
@@ -81,10 +96,26 @@ fn without_files_and_variables_the_defaults_hold() {
             grace: 10s,
         },
         amqp: None,
+        forgejo: {},
+        github: {},
+        gitlab: {},
         jenkins: {},
+        mail: {},
+        mattermost: {},
         pagure: {},
+        slack: {},
     }
     "#);
+}
+
+#[test]
+fn the_looking_for_missed_events_has_its_pace_or_is_off() {
+    let every = |text: &str| load(&[("a.toml", &format!("[reconcile]\nevery = '{text}'"))], &[]);
+    assert_eq!(every("off").unwrap().reconcile.every, None);
+    assert_eq!(every("1h").unwrap().reconcile.every, Some(Duration::from_hours(1)));
+    let fault = |text: &str| every(text).unwrap_err()[0].message.clone();
+    assert!(fault("often").contains("a duration, such as `15m`, or `off`"), "{}", fault("often"));
+    assert_eq!(fault("0s"), "has to be longer than nothing");
 }
 
 #[test]
@@ -182,6 +213,22 @@ fn paths_in_a_file_are_relative_to_that_file() {
     let amqp = settings.amqp.unwrap();
     assert_eq!(amqp.password, Some(SecretRef::Env("BROKER".to_owned())));
     assert_eq!(amqp.ca, Some("other.pem".into()));
+}
+
+#[test]
+fn commands_are_spelled_as_the_operator_wants() {
+    let file = "[commands]\nprefix = '@ci'\naliases = { 'Re-Check …' = 'retest …', recheck = '' }";
+    let commands = load(&[("a.toml", file)], &[]).unwrap().commands;
+    let grammar = crate::command::Grammar::new(&commands).unwrap();
+    assert_eq!(grammar.parse("@ci test\nre-check a\nrecheck").len(), 2);
+    let file =
+        "[commands]\nprefix = 'ci'\nper_hour = 0\naliases = { '/a' = 'tset', '/b' = 'ok …' }";
+    insta::assert_snapshot!(lines(&load(&[("a.toml", file)], &[]).unwrap_err()), @r"
+    a.toml:2: `commands.prefix`: is no prefix: it has 1 to 32 visible characters of ASCII, and begins with a mark that Markdown leaves alone, such as `/ci` or `@pointsman`
+    a.toml:3: `commands.per_hour`: has to be at least 1
+    a.toml:4: `commands.aliases`: `/a` does not stand for one of `test`, `retest`, `cancel`, `ok`, `why`, `help`
+    a.toml:4: `commands.aliases`: `/b` has `…` or `SHA` on one side only, or more than once
+    ");
 }
 
 #[test]

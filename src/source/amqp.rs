@@ -13,6 +13,7 @@ use crate::source::{Batch, Source, SourceError};
 
 pub mod plan;
 pub mod publish;
+pub mod rebind;
 
 mod connect;
 mod consume;
@@ -115,12 +116,18 @@ pub struct AmqpSource {
     plan: plan::Plan,
     wants: Wants,
     open: Option<consume::Consumption>,
+    changes: rebind::Changes,
 }
 
 impl AmqpSource {
     /// A source that connects when it is first asked for messages.
     pub fn new(plan: plan::Plan, wants: Wants) -> Self {
-        Self { plan, wants, open: None }
+        Self { plan, wants, open: None, changes: rebind::Changes::default() }
+    }
+
+    /// What changes the bindings while the source runs.
+    pub fn rebinder(&self) -> rebind::Rebinder {
+        self.changes.rebinder()
     }
 
     async fn gather(&mut self) -> Result<Batch, SourceError> {
@@ -129,11 +136,17 @@ impl AmqpSource {
         if self.open.as_ref().is_some_and(consume::Consumption::holds) {
             self.close().await?;
         }
-        let open = match &mut self.open {
-            Some(open) => open,
-            closed @ None => closed.insert(consume::Consumption::begin(&self.plan).await?),
-        };
-        open.gather(&self.wants).await
+        loop {
+            let open = match &mut self.open {
+                Some(open) => open,
+                closed @ None => closed.insert(consume::Consumption::begin(&self.plan).await?),
+            };
+            let change = tokio::select! {
+                batch = open.gather(&self.wants) => return batch,
+                change = self.changes.next() => change,
+            };
+            self.rebind(change).await;
+        }
     }
 
     fn forget_if_lost<T>(&mut self, result: Result<T, SourceError>) -> Result<T, SourceError> {
@@ -151,6 +164,13 @@ impl Source for AmqpSource {
             self.open = Some(consume::Consumption::begin(&self.plan).await?);
         }
         Ok(())
+    }
+
+    async fn attend(&mut self) {
+        loop {
+            let change = self.changes.next().await;
+            self.rebind(change).await;
+        }
     }
 
     /// Besides what the trait promises, it may be cancelled: nothing is lost.

@@ -17,10 +17,17 @@ use metrics_exporter_prometheus::{
 
 use crate::subject::ConnectionName;
 
+mod results;
+
+pub use results::{ActionOutcome, MessageResult, ReloadResult, WebhookResult};
+
 /// Messages by `result`: `read`, `ignored`, `dead`, `repeat`, `passed_over`.
 pub const MESSAGES: &str = "pointsman_messages_total";
 /// Events by `kind`.
 pub const EVENTS: &str = "pointsman_events_total";
+/// What was posted to `/hooks/…`, by `connection` and `result`: `accepted`, `repeat`, `ignored`,
+/// `ping`, `unsigned`, `forged`, `malformed`, `too_large`, `slow`, `full`.
+pub const WEBHOOKS: &str = "pointsman_webhooks_total";
 /// Rules considered, by `rule` and `outcome`.
 pub const RULES: &str = "pointsman_rules_total";
 /// Tries of actions, by `kind`, `connection` and `outcome`: `done`, `retried`, `buried`,
@@ -40,6 +47,21 @@ pub const LAG: &str = "pointsman_lag_seconds";
 pub const INTAKE_BATCH: &str = "pointsman_intake_batch_messages";
 /// When the last message came, in seconds since 1970.
 pub const LAST_MESSAGE: &str = "pointsman_last_message_timestamp_seconds";
+
+/// Readings of the rules' files, by `result`: `ok`, `faulty`, `unchanged`.
+pub const RELOADS: &str = "pointsman_reloads_total";
+/// Whether the rules' files cannot be used as they are, so that older rules are in force.
+pub const RULES_FAULTY: &str = "pointsman_rules_faulty";
+/// When the rules in force were loaded, in seconds since 1970.
+pub const RULES_LOADED: &str = "pointsman_rules_loaded_timestamp_seconds";
+/// How many rules are in force.
+pub const RULES_IN_FORCE: &str = "pointsman_rules";
+
+/// Looks at the open proposals of a project, by `connection` and `result`: `ok`, `failed`.
+pub const RECONCILE: &str = "pointsman_reconcile_total";
+/// What such looks have found that no message had told, by `connection` and `kind`: a kind of
+/// event, or `noted`.
+pub const RECONCILE_FOUND: &str = "pointsman_reconcile_found_total";
 
 /// From a fast answer on the same network to the usual limit of a call, and beyond.
 const ACTION_BUCKETS_SECONDS: &[f64] =
@@ -95,6 +117,7 @@ fn recorder() -> Result<PrometheusRecorder, BuildError> {
 fn describe() {
     describe_counter!(MESSAGES, "Messages by what became of them.");
     describe_counter!(EVENTS, "Events by kind.");
+    describe_counter!(WEBHOOKS, "Webhooks by what became of them.");
     describe_counter!(RULES, "Rules considered, by what came of it.");
     describe_counter!(ACTIONS, "Tries of actions, by what came of them.");
     describe_histogram!(ACTION_SECONDS, Unit::Seconds, "How long one try took.");
@@ -108,6 +131,15 @@ fn describe() {
         "How many messages went into the ledger together."
     );
     describe_gauge!(LAST_MESSAGE, Unit::Seconds, "When the last message came.");
+    describe_counter!(RELOADS, "Readings of the rules' files, by what came of them.");
+    describe_gauge!(
+        RULES_FAULTY,
+        "1 while the rules' files have a fault and older rules are in force."
+    );
+    describe_gauge!(RULES_LOADED, Unit::Seconds, "When the rules in force were loaded.");
+    describe_gauge!(RULES_IN_FORCE, "Rules in force.");
+    describe_counter!(RECONCILE, "Looks at the open proposals of a project, by what came of them.");
+    describe_counter!(RECONCILE_FOUND, "What such looks have found that no message had told.");
 }
 
 /// Makes known what has not happened yet, so that its first time is an increase.
@@ -115,67 +147,30 @@ fn begin_at_zero() {
     for result in MessageResult::ALL {
         count_messages(result, 0);
     }
+    for result in ReloadResult::ALL {
+        counter!(RELOADS, "result" => result.as_str()).increment(0);
+    }
     set_buried(0);
     set_dead_letters(0);
     set_lag(Duration::ZERO);
 }
 
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageResult {
-    /// It was read into an event.
-    Read,
-    /// Its topic says that it is of no interest.
-    Ignored,
-    /// It could not be read.
-    Dead,
-    /// It had been stored before.
-    Repeat,
-    /// No rule can want its topic, so nobody looked at it.
-    PassedOver,
-}
-
-impl MessageResult {
-    const ALL: [Self; 5] = [Self::Read, Self::Ignored, Self::Dead, Self::Repeat, Self::PassedOver];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Ignored => "ignored",
-            Self::Dead => "dead",
-            Self::Repeat => "repeat",
-            Self::PassedOver => "passed_over",
-        }
-    }
-}
-
-/// What came of one try of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActionOutcome {
-    /// It is done.
-    Done,
-    /// It failed and will be tried again.
-    Retried,
-    /// It was given up.
-    Buried,
-    /// A newer one has replaced it.
-    Superseded,
-}
-
-impl ActionOutcome {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Retried => "retried",
-            Self::Buried => "buried",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
 /// Counts messages.
 pub fn count_messages(result: MessageResult, count: u64) {
     counter!(MESSAGES, "result" => result.as_str()).increment(count);
+}
+
+/// Makes known that `connection` can post to us, so that its first post is an increase.
+pub fn begin_webhooks(connection: &ConnectionName) {
+    for result in WebhookResult::ALL {
+        count_webhooks(connection, result, 0);
+    }
+}
+
+/// Counts what a connection posted; the connection is one that is configured.
+pub fn count_webhooks(connection: &ConnectionName, result: WebhookResult, count: u64) {
+    let connection = connection.as_str().to_owned();
+    counter!(WEBHOOKS, "connection" => connection, "result" => result.as_str()).increment(count);
 }
 
 /// Counts an event.
@@ -242,6 +237,31 @@ pub fn record_intake_batch(messages: usize) {
 /// Tells when the last message came.
 pub fn set_last_message(time: Timestamp) {
     gauge!(LAST_MESSAGE).set(time.as_duration().as_secs_f64());
+}
+
+/// Counts a reading of the rules' files.
+pub fn count_reload(result: ReloadResult) {
+    counter!(RELOADS, "result" => result.as_str()).increment(1);
+}
+
+/// Tells how many rules are in force and since when, and whether their files have a fault.
+pub fn set_rules(count: usize, is_faulty: bool, loaded_at: Timestamp) {
+    gauge!(RULES_IN_FORCE).set(float(count as u64));
+    gauge!(RULES_FAULTY).set(if is_faulty { 1.0 } else { 0.0 });
+    gauge!(RULES_LOADED).set(loaded_at.as_duration().as_secs_f64());
+}
+
+/// Counts a look at the open proposals of a project.
+pub fn count_reconcile(connection: &ConnectionName, is_ok: bool) {
+    let connection = connection.as_str().to_owned();
+    let result = if is_ok { "ok" } else { "failed" };
+    counter!(RECONCILE, "connection" => connection, "result" => result).increment(1);
+}
+
+/// Counts what such a look has found; `kind` is a kind of event, or `noted`.
+pub fn count_reconcile_found(connection: &ConnectionName, kind: &'static str) {
+    let connection = connection.as_str().to_owned();
+    counter!(RECONCILE_FOUND, "connection" => connection, "kind" => kind).increment(1);
 }
 
 /// The exporter keeps each sample until somebody scrapes or asks it to add up.

@@ -17,6 +17,7 @@ use crate::event::EventKind;
 #[derive(Clone, Debug)]
 pub struct Catalog {
     topics: Arc<[Arc<Topic>]>,
+    digest: String,
 }
 
 impl Catalog {
@@ -36,7 +37,21 @@ impl Catalog {
                 Err(found) => faults.extend(found),
             }
         }
-        if faults.is_empty() { Ok(Self { topics: topics.into() }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { topics: topics.into(), digest: files.digest() })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// What tells the files from others; [`Catalog::digest_of`] of the same folders.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// [`Catalog::digest`] of the files as they are, which are not looked into.
+    pub fn digest_of(extra: &[PathBuf]) -> Result<String, Vec<TopicFault>> {
+        Ok(Files::load(extra)?.digest())
     }
 
     /// All topics, sorted by name.

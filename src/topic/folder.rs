@@ -9,6 +9,7 @@ use std::sync::Arc;
 use include_dir::{Dir, include_dir};
 
 use super::TopicFault;
+use crate::message::hash;
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/topics");
 
@@ -42,6 +43,12 @@ impl Files {
             files.add_folder(folder.as_ref(), "", 0, &mut faults);
         }
         if faults.is_empty() { Ok(files) } else { Err(faults) }
+    }
+
+    /// What tells these files from others.
+    pub(super) fn digest(&self) -> String {
+        let parts = self.0.iter().flat_map(|(name, content)| [name.as_bytes(), &content.bytes]);
+        hash(&parts.collect::<Vec<_>>())
     }
 
     /// The names of all files, sorted.

@@ -95,7 +95,7 @@ fn every_example_file_is_used() {
         .topics()
         .map(|topic| fs::read_to_string(folder.join(format!("{}.toml", topic.name))).unwrap())
         .collect();
-    for kind in ["pagure", "jenkins"] {
+    for kind in ["gitlab", "jenkins", "pagure"] {
         for entry in fs::read_dir(folder.join(kind).join("examples")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(texts.contains(&format!("\"examples/{name}\"")), "{kind}/{name}");
@@ -103,23 +103,27 @@ fn every_example_file_is_used() {
     }
 }
 
+/// The bindings in which this word is.
+fn of_one_producer(kinds: &BTreeSet<EventKind>, word: &str) -> Vec<String> {
+    let mut bindings = shipped().select(kinds).bindings();
+    bindings.retain(|binding| binding.contains(word));
+    bindings
+}
+
 #[test]
 fn bindings_that_another_covers_are_left_out() {
     let kinds = BTreeSet::from([EventKind::BuildStarted, EventKind::BuildFinished]);
     assert_eq!(
-        shipped().select(&kinds).bindings(),
+        of_one_producer(&kinds, "jenkins"),
         [
             "#.jenkins.build.*",
             "#.jenkins.notification",
             "#.jenkins.run.finished",
             "#.org.jenkinsci.plugins.rabbitmqbuildtrigger",
-            "#.publishMQMessage",
-            "#.run.COMPLETED",
-            "#.run.STARTED",
         ]
     );
     let kinds = BTreeSet::from([EventKind::CommentAdded]);
-    assert_eq!(shipped().select(&kinds).bindings(), ["#.pagure.pull-request.comment.added"]);
+    assert_eq!(of_one_producer(&kinds, "pagure"), ["#.pagure.pull-request.comment.added"]);
     assert!(shipped().select(&BTreeSet::new()).bindings().is_empty());
 }
 

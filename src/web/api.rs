@@ -1,8 +1,5 @@
 //! `POST /api/v1/messages`: a message handed to us directly.
 
-use std::time::Duration;
-
-use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
@@ -14,9 +11,6 @@ use crate::envelope;
 use crate::message::Message;
 use crate::remote::{Failure, chain};
 use crate::secret;
-
-/// How long a sender may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A message in the form in which fedora-messaging records it.
 #[derive(Debug, Deserialize)]
@@ -63,16 +57,11 @@ pub(super) async fn accept(State(site): State<Site>, request: Request) -> Respon
         return refusal;
     }
     // Only now: what a stranger sends is not read.
-    let reading = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, site.body_max));
-    let body = match reading.await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_too_large)) => {
-            let words = format!("the body is larger than {} bytes, or broke off", site.body_max);
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, &words);
-        }
-        Err(_elapsed) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body takes too long"),
+    let body = match site.room.read(body).await {
+        Ok(body) => body,
+        Err(unread) => return refuse(unread.status(), &unread.to_string()),
     };
-    let mut message = match read(&head.headers, &body) {
+    let mut message = match read(&head.headers, body.bytes()) {
         Ok(message) => message,
         Err(reason) => return refuse(StatusCode::BAD_REQUEST, &reason),
     };
@@ -120,7 +109,7 @@ fn authorize(site: &Site, headers: &HeaderMap) -> Result<(), Response> {
     }
 }
 
-fn refuse(status: StatusCode, words: &str) -> Response {
+pub(super) fn refuse(status: StatusCode, words: &str) -> Response {
     let challenge = (status == StatusCode::UNAUTHORIZED)
         .then_some([(HeaderName::from_static("www-authenticate"), "Bearer")]);
     let answer = (status, Json(json!({ "error": words }))).into_response();
@@ -130,7 +119,7 @@ fn refuse(status: StatusCode, words: &str) -> Response {
     }
 }
 
-fn read(headers: &HeaderMap, body: &Bytes) -> Result<Message, String> {
+fn read(headers: &HeaderMap, body: &[u8]) -> Result<Message, String> {
     let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
     let is_cloud_event = headers.contains_key("ce-specversion")
         || content_type

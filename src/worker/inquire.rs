@@ -17,40 +17,52 @@ use crate::remote::Failure;
 pub(super) async fn inquire(forge: &dyn Forge, inquiry: &Inquiry, now: Timestamp) -> Ending {
     match inquiry {
         Inquiry::Author(proposal) => author(forge, proposal).await,
-        Inquiry::Commands(comment, commands) => {
-            let answer = heed(forge, comment, commands, now).await;
+        Inquiry::Commands { said, commands, is_known } => {
+            let answer = heed(forge, (said, commands, *is_known), now).await;
             answer.map_err(|failure| (failure, Vec::new()))
         }
     }
 }
 
+/// The events of giving up: what cannot be found out is a no.
+pub(super) fn unanswered(inquiry: &Inquiry) -> Vec<Event> {
+    match inquiry {
+        Inquiry::Author(proposal) => vec![answered(proposal, None)],
+        // There is nobody to tell: the forge is where the answer would be told.
+        Inquiry::Commands { .. } => Vec::new(),
+    }
+}
+
+fn answered(proposal: &PullRequestEvent, standing: Option<Standing>) -> Event {
+    Event::PullRequest(PullRequestEvent { asked: Some(Asked { standing }), ..proposal.clone() })
+}
+
 async fn author(forge: &dyn Forge, proposal: &PullRequestEvent) -> Ending {
-    let event = |standing: Option<Standing>| {
-        let asked = Some(Asked { standing });
-        Event::PullRequest(PullRequestEvent { asked, ..proposal.clone() })
-    };
     match forge.person(&proposal.project, &author_of(proposal)).await {
-        Ok(person) => Ok(Settlement::Done(vec![event(Some(person.standing))])),
-        // What cannot be found out is a no; it is told once no further try is made.
-        Err(failure) => Err((failure, vec![event(None)])),
+        Ok(person) => Ok(Settlement::Done(vec![answered(proposal, Some(person.standing))])),
+        // It is told once no further try is made.
+        Err(failure) => Err((failure, vec![answered(proposal, None)])),
     }
 }
 
 async fn heed(
     forge: &dyn Forge,
-    said: &CommentEvent,
-    commands: &[Command],
+    (said, commands, is_known): (&CommentEvent, &[Command], bool),
     now: Timestamp,
 ) -> Result<Settlement, Failure> {
-    let comment = &said.comment;
+    let mut comment = said.comment.clone();
     let giver = Account { id: comment.author_id.clone(), name: comment.author.clone() };
     let giver = forge.person(&said.on.project, &giver).await?;
     if giver.is_own {
         return Ok(Settlement::Superseded("it is our own comment".to_owned(), Vec::new()));
     }
+    comment.bot |= giver.is_bot;
     let mut on = forge.proposal(&said.on.subject()).await?;
     let author = forge.person(&on.project, &author_of(&on)).await?;
     on.asked = Some(Asked { standing: Some(author.standing) });
+    // A push that nobody has told of yet comes before the commands.
+    let standing = Some(author.standing);
+    let news = Event::PullRequest(PullRequestEvent { standing, asked: None, ..on.clone() });
     let is_open = on.event != EventKind::PullRequestClosed;
     let event = |(number, command): (usize, &Command)| {
         Event::Command(CommandEvent {
@@ -63,7 +75,8 @@ async fn heed(
             asked_at: now,
         })
     };
-    Ok(Settlement::Done(commands.iter().enumerate().map(event).collect()))
+    let news = is_known.then_some(news).into_iter();
+    Ok(Settlement::Done(news.chain(commands.iter().enumerate().map(event)).collect()))
 }
 
 fn author_of(proposal: &PullRequestEvent) -> Account {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::inquire::inquire;
+use super::inquire::{inquire, unanswered};
 use super::{Site, Worker};
 use crate::action::{Lookup, Order, Task};
 use crate::event::build::BuildEvent;
@@ -43,7 +43,10 @@ impl Worker {
             },
             Task::Inquire(inquiry) => match &site.forge {
                 Some(forge) => inquire(forge.as_ref(), inquiry, self.ledger.clock().now()).await,
-                None => Err((no_such_role(connection, "be asked about people"), Vec::new())),
+                None => {
+                    let failure = no_such_role(connection, "be asked about people");
+                    Err((failure, unanswered(inquiry)))
+                }
             },
             Task::Notify(notice) => match &site.reporter {
                 Some(reporter) => told(reporter.notify(notice, attempt).await),

@@ -11,8 +11,10 @@ use super::backoff::Backoff;
 use super::{Site, Worker};
 use crate::action::{Lookup, Notice, Order, Report, Ticket};
 use crate::clock::{Clock, Hand, from_millis};
+use crate::event::proposal::PullRequestEvent;
 use crate::event::{Event, EventKind};
 use crate::executors::{BuildState, Executor, Sighting, Try};
+use crate::forges::{Account, Forge, Person};
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::queue::DugOut;
 use crate::ledger::view::actions::ActionState;
@@ -22,7 +24,7 @@ use crate::remote::Failure;
 use crate::reporters::Reporter;
 use crate::rules::decide;
 use crate::rules::fixture::{RULES, proposal, rules};
-use crate::subject::{ConnectionName, Verdict};
+use crate::subject::{ConnectionName, Subject, Verdict};
 
 /// Answers what it was given to answer, and remembers what it was asked.
 #[derive(Default)]
@@ -30,6 +32,8 @@ struct Script {
     answers: Mutex<VecDeque<Result<BuildState, Failure>>>,
     asked: Mutex<Vec<String>>,
     panics: Mutex<bool>,
+    person: Mutex<Person>,
+    proposal: Mutex<Option<PullRequestEvent>>,
 }
 
 impl Script {
@@ -74,6 +78,23 @@ impl Reporter for Script {
     }
 }
 
+#[async_trait]
+impl Forge for Script {
+    async fn proposal(&self, _subject: &Subject) -> Result<PullRequestEvent, Failure> {
+        let told = self.proposal.lock().unwrap().clone();
+        told.ok_or_else(|| Failure::give_up(anyhow::anyhow!("404 Not Found")))
+    }
+
+    async fn person(&self, _project: &str, account: &Account) -> Result<Person, Failure> {
+        let person = *self.person.lock().unwrap();
+        self.next(format!("who is {}", account.name)).map(|_| person)
+    }
+
+    async fn open_proposals(&self, _project: &str) -> Result<Vec<PullRequestEvent>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
 struct World {
     _folder: tempfile::TempDir,
     hand: Hand,
@@ -107,9 +128,13 @@ impl World {
         };
         let executor: Arc<dyn Executor> = Arc::<Script>::clone(&builds);
         let reporter: Arc<dyn Reporter> = Arc::<Script>::clone(&forge);
+        let asked: Arc<dyn Forge> = Arc::<Script>::clone(&forge);
         let sites = BTreeMap::from([
             (name("builds.main"), Site { executor: Some(executor), ..site("ci.example") }),
-            (name("forge.main"), Site { reporter: Some(reporter), ..site("forge.example") }),
+            (
+                name("forge.main"),
+                Site { reporter: Some(reporter), forge: Some(asked), ..site("forge.example") },
+            ),
         ]);
         let limits = (minute, ATTEMPTS_MAX);
         let worker = Worker::new(ledger.clone(), Arc::clone(&decide), sites, limits);
@@ -117,8 +142,12 @@ impl World {
     }
 
     async fn hears(&self, id: &str, kind: EventKind, head: char, at: i64) {
+        self.hears_of(id, Event::PullRequest(proposal(kind, head, at))).await;
+    }
+
+    async fn hears_of(&self, id: &str, event: Event) {
         let message = Message { id: Some(id.to_owned()), ..Message::default() };
-        let found = Found::Events(vec![Event::PullRequest(proposal(kind, head, at))], None);
+        let found = Found::Events(vec![event], None);
         let intake = Intake {
             source: "test",
             id: message.identity(),
@@ -352,3 +381,5 @@ async fn a_newer_report_takes_the_place_of_one_that_waits() {
         ]
     );
 }
+
+mod inquiring;

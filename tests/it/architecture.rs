@@ -5,9 +5,10 @@ mod code;
 use code::{File, files};
 
 /// What only thinks: values in, values out.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "expression",
     "neutral",
+    "command",
     "message",
     "envelope",
     "subject",
@@ -38,13 +39,24 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 8] =
-    ["jenkins", "pagure", "rabbit", "lapin", "slack", "gitlab", "github", "patchwork"];
+const SYSTEMS: [&str; 11] = [
+    "jenkins",
+    "pagure",
+    "rabbit",
+    "lapin",
+    "slack",
+    "gitlab",
+    "github",
+    "mattermost",
+    "forgejo",
+    "gitea",
+    "patchwork",
+];
 
 /// Where a system may be named besides its own files.  `neutral` knows the words that wake bots,
-/// and one of them is the name of a forge.
-const KNOW_SYSTEMS: [&str; 7] =
-    ["registry", "settings", "sandbox", "demo", "cli", "source/amqp", "neutral"];
+/// and one of them is the name of a forge; `command/alias` knows how people call them.
+const KNOW_SYSTEMS: [&str; 8] =
+    ["registry", "settings", "sandbox", "demo", "cli", "source/amqp", "neutral", "command/alias"];
 
 fn nothing(found: &[String], what: &str) {
     assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));

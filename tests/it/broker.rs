@@ -4,6 +4,7 @@ mod consume;
 mod loss;
 mod proxy;
 mod publish;
+mod rebind;
 mod setup;
 
 use std::process::Command;

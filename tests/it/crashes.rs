@@ -9,7 +9,7 @@ mod gate;
 mod judge;
 mod moment;
 mod town;
-mod victim;
+pub(crate) mod victim;
 
 use std::time::Duration;
 

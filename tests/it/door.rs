@@ -14,13 +14,13 @@ use crate::world::scenery::DOOR_TOKEN;
 use crate::world::{PATIENCE, RULES, Setup, World};
 
 /// Somebody at the door.
-struct Caller {
+pub(crate) struct Caller {
     remote: Remote,
     token: Option<&'static str>,
 }
 
 impl Caller {
-    fn at(world: &World) -> Self {
+    pub(crate) fn at(world: &World) -> Self {
         let base = Url::parse(&format!("http://{}/", world.running.address)).unwrap();
         let remote = Remote::new(&base, Duration::from_secs(30), Clock::system()).unwrap();
         Self { remote, token: Some(DOOR_TOKEN) }
@@ -47,7 +47,7 @@ impl Caller {
         self.post(&[("content-type", "application/json")], record.to_string()).await
     }
 
-    async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let request = self.remote.request(Method::GET, self.remote.url(&[path]));
         told(&self.remote.send(request).await.unwrap())
     }
@@ -203,7 +203,7 @@ async fn what_is_no_message_is_refused_with_the_reason() {
     "{\"topic\": \"\", \"body\": {}}": (400, "{\"error\":\"`topic` has 1 to 255 bytes\"}")
     "{\"topic\": 7, \"body\": 1}": (400, "{\"error\":\"the body is no record: invalid type: integer `7`, expected a string at line 1 column 11\"}")
     long topic: (400, "{\"error\":\"`topic` has 1 to 255 bytes\"}")
-    large: (413, "{\"error\":\"the body is larger than 10000 bytes, or broke off\"}")
+    large: (413, "{\"error\":\"the body is larger than 10000 bytes\"}")
     "#);
     world.end().await;
 }
@@ -253,6 +253,7 @@ async fn a_monitor_is_told_how_it_goes() {
     for name in ["lag_ms", "waiting", "waiting_at"] {
         ready["ledger"][name] = "[as it is]".into();
     }
+    ready["rules"]["loaded_at"] = "[then]".into();
     assert_eq!(status, 200);
     insta::assert_yaml_snapshot!(ready, @r#"
     consumed:
@@ -271,6 +272,12 @@ async fn a_monitor_is_told_how_it_goes() {
       open_runs: 1
       waiting: "[as it is]"
       waiting_at: "[as it is]"
+    reconcile: ~
+    rules:
+      count: 1
+      fault: ~
+      generation: 1
+      loaded_at: "[then]"
     sources:
       the broker: true
       the inbox: true

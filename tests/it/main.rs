@@ -12,6 +12,8 @@ mod fedora;
 mod lost;
 mod malformed;
 mod outages;
+mod reload;
 mod repeats;
 mod slow;
 mod story;
+mod webhooks;

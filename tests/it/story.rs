@@ -44,6 +44,8 @@ async fn a_message_with_nothing_but_a_job_and_a_number_has_its_build_asked_after
     insta::assert_snapshot!(world.comments(id), @r"
     **unit** at aaaaaaaaaaaa: failed ([build 1](https://ci.example/job/unit/1/))
 
+    `/ci retest` runs it again.
+
     `pointsman:[id]`
     ");
     world.end().await;
@@ -59,6 +61,8 @@ async fn a_build_that_no_message_tells_of_is_asked_after() {
     insta::assert_snapshot!(world.flags('a'), @"failure: unstable: unit: some tests failed 0 % <https://ci.example/job/unit/1/>");
     insta::assert_snapshot!(world.comments(id), @r"
     **unit** at aaaaaaaaaaaa: some tests failed ([build 1](https://ci.example/job/unit/1/))
+
+    `/ci retest` runs it again.
 
     `pointsman:[id]`
     ");
@@ -131,20 +135,24 @@ async fn the_same_verdict_is_not_commented_twice() {
     ---
     **unit** at cccccccccccc: failed ([build 3](https://ci.example/job/unit/3/))
 
+    `/ci retest` runs it again.
+
     `pointsman:[id]`
     ");
     world.end().await;
 }
 
 #[tokio::test]
-async fn a_stranger_s_change_is_not_built() {
+async fn a_stranger_s_change_is_not_built_and_says_that_it_waits() {
     let mut world = World::of(RULES).await.broker().await.start().await;
     let (_, mut announced) = world.scenery.open('a');
     announced[0].1["pullrequest"]["user"]["name"] = "mallory".into();
     world.tell(&announced).await;
     let look = world.settle().await;
-    assert_eq!((look.runs.len(), look.messages.len()), (0, 1));
+    insta::assert_snapshot!(look.runs(), @"unit aaaa held");
+    assert_eq!(look.messages.len(), 1);
     assert_eq!(world.asked(), "");
+    insta::assert_snapshot!(world.flags('a'), @"pending: unit: waiting for approval <https://forge.example/signalbox/pull-request/1>");
     world.end().await;
 }
 

@@ -1,7 +1,7 @@
 //! A whole Pointsman in this process, with everything around it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +10,11 @@ use pointsman::ledger::Ledger;
 use pointsman::message::Message;
 use pointsman::sandbox::jenkins::notifier::{Change, mq_notifier_message};
 use pointsman::sandbox::pagure::{Announcement, Push};
-use pointsman::service::receive::Reader;
+use pointsman::service::live::Live;
+use pointsman::service::reload::Ask;
 use pointsman::service::{Prepared, Service};
 use pointsman::settings::Settings;
+use pointsman::web::health::RulesReport;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
@@ -59,6 +61,11 @@ impl Setup {
         self
     }
 
+    /// Where the files of the service are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.scenery.folder.path()
+    }
+
     /// The door has no token.
     pub(crate) fn without_token(mut self) -> Self {
         self.scenery.has_token = false;
@@ -101,7 +108,8 @@ pub(crate) struct Running {
     pub(crate) ledger: Ledger,
     pub(crate) address: std::net::SocketAddr,
     health: Arc<pointsman::web::health::Health>,
-    reader: Arc<Reader>,
+    pub(crate) live: Live,
+    pub(crate) reload: Ask,
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -110,14 +118,14 @@ impl Running {
     async fn start(files: [PathBuf; 2]) -> Self {
         let settings = Settings::load(&files).unwrap_or_else(|faults| panic!("{faults:?}"));
         let prepared = Prepared::new(settings).unwrap_or_else(|fault| panic!("{fault:?}"));
-        let reader = Arc::clone(&prepared.reader);
         let service = Service::start(prepared, Clock::system()).await.unwrap();
         let stop = CancellationToken::new();
         let (ledger, health) = (service.ledger.clone(), Arc::clone(&service.health));
+        let (live, reload) = (service.live.clone(), service.reload.clone());
         let address = service.address.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(service.run(stop.clone()));
-        Self { ledger, address, health, reader, stop, tasks }
+        Self { ledger, address, health, live, reload, stop, tasks }
     }
 
     async fn end(mut self) {
@@ -214,7 +222,7 @@ impl World {
 
     /// Publishes a message as it is: to the broker, or where there is none into the inbox.
     pub(crate) async fn put(&mut self, message: Message) {
-        if self.running.reader.selection.wants(&message.topic) {
+        if self.running.live.wants(&message.topic) {
             self.expected.insert(message.identity().as_str().to_owned());
         }
         match &self.scenery.bus {
@@ -231,6 +239,16 @@ impl World {
     pub(crate) async fn until_ready(&mut self) {
         let health = Arc::clone(&self.running.health);
         self.until("the sources", |_| health.is_ready()).await;
+    }
+
+    /// Waits until the rules that the service tells of are so.
+    pub(crate) async fn until_rules(
+        &mut self,
+        what: &str,
+        is_so: impl Fn(&RulesReport) -> bool + Send + Sync,
+    ) {
+        let health = Arc::clone(&self.running.health);
+        self.until(what, |_| health.rules().is_some_and(|rules| is_so(&rules))).await;
     }
 
     /// Waits until every message is stored and nothing is left to do but to look after builds.

@@ -1,6 +1,6 @@
 //! Pagure's API as far as reports need it, and what its errors mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -9,17 +9,13 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::PagureSettings;
+use super::refusal::{Refusal, said};
 use crate::clock::Clock;
-use crate::neutral;
 use crate::remote::{Answer, Failure, Remote};
 use crate::secret::SecretRef;
 use crate::subject::CommitSha;
-
-/// How much of Pagure's own words an error repeats.
-const WORDS_MAX_CHARS: usize = 200;
 
 /// The calls that reports need.
 #[derive(Debug)]
@@ -91,6 +87,12 @@ struct PullRequest {
 }
 
 #[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    members: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
 struct Comment {
     #[serde(default)]
     comment: Option<String>,
@@ -102,16 +104,6 @@ struct Comment {
 struct User {
     #[serde(default)]
     name: Option<String>,
-}
-
-/// What Pagure says when it says no.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    error: String,
-    error_code: String,
-    /// Faults by field, or a text.
-    errors: Value,
 }
 
 impl Token {
@@ -231,7 +223,7 @@ impl Client {
     }
 
     /// Whose token it is; `None` where Pagure is too old to tell, or does not want to.
-    async fn owner<'a>(&self, token: &'a Token) -> Result<Option<&'a str>, Failure> {
+    pub(super) async fn owner<'a>(&self, token: &'a Token) -> Result<Option<&'a str>, Failure> {
         if let Some(owner) = token.owner.get() {
             return Ok(Some(owner));
         }
@@ -263,12 +255,61 @@ impl Client {
 
     /// Asks for a project, with its token if it has one.
     pub(super) async fn project(&self, project: &Project) -> Result<Answer, Failure> {
-        let request = self.api(Method::GET, project, &[]);
+        self.ask(project, &[], &[]).await
+    }
+
+    /// Asks for something in a project, with its token if it has one; any answer is one.
+    pub(super) async fn ask(
+        &self,
+        project: &Project,
+        rest: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let path = [&["api", "0"], project.segments().as_slice(), rest].concat();
+        let mut url = self.remote.url(&path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.remote.request(Method::GET, url);
         let request = match self.token_for(project) {
             Ok(token) => signed(request, token),
             Err(_) => request,
         };
         self.remote.send(request).await
+    }
+
+    /// As [`Client::ask`], and takes only a success for an answer.
+    pub(super) async fn read(
+        &self,
+        project: &Project,
+        (rest, query): (&[&str], &[(&str, &str)]),
+        what: &str,
+    ) -> Result<Answer, Failure> {
+        let answer = self.ask(project, rest, query).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        match self.token_for(project) {
+            Ok(token) => Err(self.refusal(&answer, what, (project, token))),
+            Err(_) => Err(self.remote.refusal(&answer, what)),
+        }
+    }
+
+    /// What an answer means that is no success.
+    pub(super) fn refused(&self, answer: &Answer, what: &str) -> Failure {
+        self.remote.refusal(answer, what)
+    }
+
+    /// Asks who is in a group; none where there is no such group.
+    pub(super) async fn members(&self, group: &str) -> Result<BTreeSet<String>, Failure> {
+        let what = format!("cannot ask who is in the group `{}`", said(group));
+        let url = self.remote.url(&["api", "0", "group", group]);
+        let answer = self.remote.send(self.remote.request(Method::GET, url)).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(BTreeSet::new()),
+            status if status.is_success() => Ok(answer.json::<Group>(&what)?.members),
+            _ => Err(self.remote.refusal(&answer, &what)),
+        }
     }
 
     fn api(&self, method: Method, project: &Project, rest: &[&str]) -> RequestBuilder {
@@ -320,23 +361,6 @@ impl Client {
     }
 }
 
-impl Refusal {
-    /// The code, Pagure's words, and what is wrong with which field.
-    fn words(&self) -> String {
-        let errors = match &self.errors {
-            Value::String(text) => text.clone(),
-            Value::Object(fields) => {
-                let faults = fields.iter().map(|(field, faults)| format!("{field} {faults}"));
-                faults.collect::<Vec<_>>().join(", ")
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => String::new(),
-        };
-        let parts = [&self.error_code, &self.error, &errors];
-        let parts = parts.into_iter().filter(|part| !part.is_empty());
-        parts.map(String::as_str).collect::<Vec<_>>().join(", ")
-    }
-}
-
 fn signed(request: RequestBuilder, token: &Token) -> RequestBuilder {
     request.header(AUTHORIZATION, token.header.clone())
 }
@@ -344,10 +368,4 @@ fn signed(request: RequestBuilder, token: &Token) -> RequestBuilder {
 /// The setting that holds the token for a project.
 fn setting(name: &str, project: &str) -> String {
     format!("`pagure.{name}.tokens.\"{}\"`", said(project))
-}
-
-/// A text from outside, in one line and not endless.
-fn said(text: &str) -> String {
-    let text = neutral::plain(text).replace('\n', " ");
-    text.chars().take(WORDS_MAX_CHARS).collect()
 }

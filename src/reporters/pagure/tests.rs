@@ -1,3 +1,5 @@
+mod people;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -22,7 +24,15 @@ impl World {
         Self::with(Options::default(), PROJECT).await
     }
 
+    async fn at(clock: Clock) -> Self {
+        Self::of(Options { clock: clock.clone(), ..Options::default() }, PROJECT, clock).await
+    }
+
     async fn with(options: Options, project: &str) -> Self {
+        Self::of(options, project, Clock::system()).await
+    }
+
+    async fn of(options: Options, project: &str, clock: Clock) -> Self {
         let pagure = PagureStandIn::start(options).await.unwrap();
         pagure.add_project(project, "grace");
         let new = NewPullRequest {
@@ -42,7 +52,7 @@ impl World {
         let tokens = [(project.to_owned(), SecretRef::File(file))];
         let settings = settings(&pagure, tokens.into());
         Self {
-            reporter: Pagure::new("main", &settings, Clock::system()).unwrap(),
+            reporter: Pagure::new("main", "forge.example".to_owned(), &settings, clock).unwrap(),
             subject: pull_request("forge.example", project, number),
             pagure,
             _secrets: secrets,
@@ -111,8 +121,10 @@ fn settings(pagure: &PagureStandIn, tokens: BTreeMap<String, SecretRef>) -> Pagu
         token: None,
         tokens,
         username: "Pointsman".to_owned(),
+        webhook_keys: Vec::new(),
         concurrency: 1,
         timeout: Duration::from_secs(30),
+        people: People::default(),
     }
 }
 
@@ -315,7 +327,7 @@ async fn no_secret_is_ever_shown() {
     assert!(!format!("{:?}", world.reporter).contains(TOKEN));
     let tokens = BTreeMap::from([("signalbox".to_owned(), SecretRef::File("/none".into()))]);
     let settings = settings(&world.pagure, tokens);
-    let error = Pagure::new("main", &settings, Clock::system()).unwrap_err();
+    let error = Pagure::new("main", String::new(), &settings, Clock::system()).unwrap_err();
     insta::assert_snapshot!(error.to_string(), @r#"cannot use `pagure.main.tokens."signalbox"`"#);
 }
 

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::memory::Memory;
+use super::memory::{Memory, PullRequest};
 use super::shape::{Comments, Place};
 use super::{Announcement, Flag};
 use crate::message::hash;
@@ -20,7 +20,7 @@ const STATUSES: [&str; 5] = ["success", "failure", "error", "pending", "canceled
 pub(super) struct Call {
     is_post: bool,
     path: Vec<String>,
-    has_comments: bool,
+    query: BTreeMap<String, String>,
     token: Option<String>,
     form: BTreeMap<String, String>,
 }
@@ -33,7 +33,9 @@ impl Call {
         Self {
             is_post,
             path: path.map(decoded).collect(),
-            has_comments: !uri.query().unwrap_or_default().contains("comments=false"),
+            query: form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect(),
             token: token.map(|(_, token)| token.trim().to_owned()),
             form: form_urlencoded::parse(body).into_owned().collect(),
         }
@@ -75,6 +77,7 @@ impl Reply {
     fn error(status: u16, code: &str, errors: Option<Value>) -> Self {
         let text = match code {
             "ENOPROJECT" => "Project not found",
+            "ENOGROUP" => "Group not found",
             "ENOREQ" => "Pull-Request not found",
             "ENOCOMMIT" => "No such commit found in this repository",
             "EINVALIDTOK" => "Invalid or expired token. Please get or renew your API token.",
@@ -101,6 +104,7 @@ pub(super) fn answer(memory: &mut Memory, call: &Call) -> Reply {
     };
     let reply = match (call.is_post, path) {
         (false, ["version"]) => Ok(Reply::ok(json!({ "version": "0.31" }))),
+        (false, ["group", group]) => view_group(memory, group),
         (true, ["-", "whoami"]) if memory.options.has_whoami => whoami(memory, call),
         (true, [project @ .., "pull-request", id, "comment"]) => {
             comment(memory, call, &fullname(project), id)
@@ -111,6 +115,7 @@ pub(super) fn answer(memory: &mut Memory, call: &Call) -> Reply {
         (true, [project @ .., "c", commit, "flag"]) => {
             flag_commit(memory, call, &fullname(project), commit)
         }
+        (false, [project @ .., "pull-requests"]) => list_requests(memory, call, &fullname(project)),
         (false, [project @ .., "pull-request", id]) => {
             view_request(memory, call, &fullname(project), id)
         }
@@ -136,9 +141,39 @@ fn view_project(memory: &Memory, project: &str) -> Result<Reply, Reply> {
     Ok(Reply::ok(memory.project(project)))
 }
 
+fn view_group(memory: &Memory, group: &str) -> Result<Reply, Reply> {
+    let members = memory.groups.get(group);
+    let members = members.ok_or_else(|| Reply::error(404, "ENOGROUP", None))?;
+    Ok(Reply::ok(json!({ "name": group, "group_type": "user", "members": members })))
+}
+
+/// Newest first, in pages.
+fn list_requests(memory: &Memory, call: &Call, project: &str) -> Result<Reply, Reply> {
+    known_project(memory, project)?;
+    let requests = memory.projects.get(project).map(|entry| &entry.requests);
+    let wanted = call.query.get("status").map_or("Open", String::as_str);
+    let is_wanted = |request: &&PullRequest| {
+        !request.is_hidden && (wanted == "all" || request.status.as_str() == wanted)
+    };
+    let requests = requests.into_iter().flat_map(|requests| requests.values().rev());
+    let ids: Vec<u64> = requests.filter(is_wanted).map(|request| request.id).collect();
+    let number = |name: &str| call.query.get(name).and_then(|text| text.parse().ok());
+    let per_page = number("per_page").unwrap_or(20).clamp(1, 100);
+    let page = number("page").unwrap_or(1).max(1);
+    let shown = ids.chunks(per_page).nth(page - 1).unwrap_or_default();
+    let shown: Vec<Value> =
+        shown.iter().map(|id| memory.pull_request(project, *id, Comments::Told)).collect();
+    Ok(Reply::ok(json!({
+        "requests": shown,
+        "total_requests": ids.len(),
+        "pagination": { "page": page, "per_page": per_page, "pages": ids.len().div_ceil(per_page) },
+    })))
+}
+
 fn view_request(memory: &Memory, call: &Call, project: &str, id: &str) -> Result<Reply, Reply> {
     let id = known_request(memory, project, id)?;
-    let comments = if call.has_comments { Comments::Told } else { Comments::Left };
+    let is_left = call.query.get("comments").is_some_and(|told| told == "false");
+    let comments = if is_left { Comments::Left } else { Comments::Told };
     Ok(Reply::ok(memory.pull_request(project, id, comments)))
 }
 

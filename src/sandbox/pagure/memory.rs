@@ -14,6 +14,7 @@ pub(super) struct Memory {
     pub(super) options: Options,
     pub(super) projects: BTreeMap<String, Project>,
     pub(super) tokens: BTreeMap<String, Token>,
+    pub(super) groups: BTreeMap<String, BTreeSet<String>>,
     comments_made: u64,
     projects_made: u64,
 }
@@ -27,6 +28,8 @@ pub(super) struct Project {
     pub(super) created: String,
     /// Users by the right they have.
     pub(super) rights: BTreeMap<String, BTreeSet<String>>,
+    /// Groups by the right they have.
+    pub(super) group_rights: BTreeMap<String, BTreeSet<String>>,
     pub(super) blocked: BTreeSet<String>,
     pub(super) requests: BTreeMap<u64, PullRequest>,
     pub(super) flags: Vec<Flag>,
@@ -82,6 +85,7 @@ impl Memory {
             options,
             projects: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            groups: BTreeMap::new(),
             comments_made: 0,
             projects_made: 0,
         }
@@ -112,6 +116,7 @@ impl Memory {
             parent: parent.map(str::to_owned),
             created: self.now(),
             rights: BTreeMap::new(),
+            group_rights: BTreeMap::new(),
             blocked: BTreeSet::new(),
             requests: BTreeMap::new(),
             flags: Vec::new(),
@@ -124,7 +129,11 @@ impl Memory {
         project.with_context(|| format!("there is no project `{fullname}`"))
     }
 
-    fn request_mut(&mut self, project: &str, id: u64) -> anyhow::Result<&mut PullRequest> {
+    pub(super) fn request_mut(
+        &mut self,
+        project: &str,
+        id: u64,
+    ) -> anyhow::Result<&mut PullRequest> {
         let request = self.project_mut(project)?.requests.get_mut(&id);
         request.with_context(|| format!("there is no pull request {project}#{id}"))
     }
@@ -133,6 +142,22 @@ impl Memory {
         let rights = &mut self.project_mut(project)?.rights;
         let users = rights.entry(right.to_owned()).or_default();
         users.insert(user.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn set_group(&mut self, group: &str, members: &[&str]) {
+        let members = members.iter().map(|member| (*member).to_owned()).collect();
+        self.groups.insert(group.to_owned(), members);
+    }
+
+    pub(super) fn grant_group(
+        &mut self,
+        project: &str,
+        right: &str,
+        group: &str,
+    ) -> anyhow::Result<()> {
+        let rights = &mut self.project_mut(project)?.group_rights;
+        rights.entry(right.to_owned()).or_default().insert(group.to_owned());
         Ok(())
     }
 

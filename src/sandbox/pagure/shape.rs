@@ -1,5 +1,7 @@
 //! The stand-in's JSON, field by field as Pagure writes it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 
 use super::memory::{Memory, Project};
@@ -59,7 +61,7 @@ impl Memory {
             "date_modified": project.created,
             "user": self.user(&project.owner),
             "access_users": access_users(project),
-            "access_groups": { "admin": [], "commit": [], "collaborator": [], "ticket": [] },
+            "access_groups": by_right(&project.group_rights),
             "tags": [],
             "priorities": {},
             "custom_keys": [],
@@ -106,7 +108,7 @@ impl Memory {
         })
     }
 
-    fn comment_json(&self, comment: &Comment) -> Value {
+    pub(super) fn comment_json(&self, comment: &Comment) -> Value {
         json!({
             "id": comment.id,
             "commit": null,
@@ -162,11 +164,13 @@ fn namespace(project: &Project) -> Option<&str> {
 }
 
 fn access_users(project: &Project) -> Value {
-    let mut users = Map::new();
+    let mut users = by_right(&project.rights);
     users.insert("owner".to_owned(), json!([project.owner]));
-    for right in ["admin", "commit", "collaborator", "ticket"] {
-        let having = project.rights.get(right).cloned().unwrap_or_default();
-        users.insert(right.to_owned(), json!(having));
-    }
     Value::Object(users)
+}
+
+fn by_right(rights: &BTreeMap<String, BTreeSet<String>>) -> Map<String, Value> {
+    let having = |right: &str| json!(rights.get(right).cloned().unwrap_or_default());
+    let rights = ["admin", "commit", "collaborator", "ticket"];
+    rights.into_iter().map(|right| (right.to_owned(), having(right))).collect()
 }

@@ -5,6 +5,10 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::settings::layers::PATHS;
 
+/// The sections that have names in them.
+const CONNECTIONS: [&str; 8] =
+    ["forgejo", "github", "gitlab", "jenkins", "mail", "mattermost", "pagure", "slack"];
+
 /// The annotated defaults with every example in force.
 fn with_examples() -> String {
     DEFAULTS.lines().map(|line| example(line).unwrap_or(line).to_owned() + "\n").collect()
@@ -21,7 +25,7 @@ fn keys_in(text: &str) -> BTreeSet<(String, String)> {
     let sections: BTreeMap<String, Map<String, Value>> = toml_edit::de::from_str(text).unwrap();
     let mut keys = BTreeSet::new();
     for (section, entries) in sections {
-        let tables = if matches!(section.as_str(), "jenkins" | "pagure") {
+        let tables = if CONNECTIONS.contains(&section.as_str()) {
             entries.values().filter_map(Value::as_object).collect()
         } else {
             vec![&entries]
@@ -89,8 +93,13 @@ fn an_example_of_a_connection_shows_the_default_if_there_is_one() {
     let settings: Value = toml_edit::de::from_str(&with_examples()).unwrap();
     for ((section, key), property) in properties() {
         let shown = match section.as_str() {
-            "jenkins" => &settings["jenkins"]["main"][&key],
+            "forgejo" | "jenkins" => &settings[&section]["main"][&key],
+            "github" => &settings["github"]["main"][&key],
+            "gitlab" => &settings["gitlab"]["main"][&key],
+            "mail" => &settings["mail"]["list"][&key],
+            "mattermost" => &settings["mattermost"]["town"][&key],
             "pagure" => &settings["pagure"]["io"][&key],
+            "slack" => &settings["slack"]["ops"][&key],
             section => &settings[section][&key],
         };
         let default = &property["default"];
@@ -123,7 +132,7 @@ fn every_path_is_made_relative_to_its_file() {
     let mut found = BTreeSet::new();
     for ((section, key), property) in properties() {
         let (section, table) = match section.as_str() {
-            "jenkins" | "pagure" => (format!("{section}.*"), format!("{section}.x")),
+            kind if CONNECTIONS.contains(&kind) => (format!("{section}.*"), format!("{section}.x")),
             _ => (section.clone(), section.clone()),
         };
         let text = property.to_string();

@@ -57,12 +57,12 @@ aliases = "ci"
     a.toml:20: `worker.grace`: expected a duration, found true or false
     a.toml:22: `jenkins.main.url`: is missing
     a.toml:23: `jenkins.main.user`: expected a string, found a whole number
-    a.toml:24: `jenkins.main.tokn`: is not known: it is none of `url`, `user`, `token`, `password`, `trigger_token`, `aliases`, `concurrency`, `timeout`, `poll_min`, `poll_max`; did you mean `token`?
+    a.toml:24: `jenkins.main.tokn`: is not known: it is none of `url`, `user`, `token`, `password`, `trigger_token`, `webhook_secrets`, `aliases`, `concurrency`, `timeout`, `poll_min`, `poll_max`; did you mean `token`?
     a.toml:27: `jenkins.lab.url`: `ci.example` is no whole address: relative URL without a base
     a.toml:28: `jenkins.lab.concurrency`: expected a whole number of at least 0, found a string
     a.toml:29: `jenkins.lab.aliases`: expected a list, found a string
     a.toml:31: `pagure.io.url`: is missing
-    a.toml:33: `wroker`: is not known: it is none of `amqp`, `jenkins`, `ledger`, `log`, `pagure`, `rules`, `service`, `topics`, `web`, `worker`; did you mean `worker`?
+    a.toml:33: `wroker`: is not known: it is none of `amqp`, `commands`, `forgejo`, `github`, `gitlab`, `jenkins`, `ledger`, `log`, `mail`, `mattermost`, `pagure`, `reconcile`, `rules`, `service`, `slack`, `topics`, `web`, `worker`; did you mean `worker`?
     "#);
 }
 
@@ -134,6 +134,45 @@ url = "https://forge.example"
     a.toml:26: `jenkins."d d".user`: needs a `token` (or a `password`)
     a.toml:27: `pagure.io.token`: is missing, and `tokens` by project, too: nothing could be reported
     "#);
+}
+
+#[test]
+fn a_login_at_github_is_one_and_whole() {
+    let text = faults(
+        r#"[github.none]
+url = "https://a.example"
+[github.both]
+url = "https://b.example"
+token = "env:A"
+app_id = 1
+[github.half]
+url = "https://c.example"
+private_key = "env:A"
+installation_id = 1
+[github.user]
+url = "https://d.example"
+token = "env:A"
+checks = "check_run"
+context_prefix = "ci/"
+concurrency = 0
+[github.more]
+url = "https://d.example"
+token = "env:A"
+installation_id = 1
+webhook_secrets = "env:A"
+"#,
+    );
+    insta::assert_snapshot!(text, @r"
+    a.toml:1: `github.none.token`: is missing, and an App (`app_id` and `private_key`), too: nothing could be reported
+    a.toml:5: `github.both.token`: is not used beside an App: give one of them
+    a.toml:6: `github.both.app_id`: `app_id` and `private_key` belong together
+    a.toml:7: `github.half.app_id`: `app_id` and `private_key` belong together
+    a.toml:10: `github.half.installation_id`: needs the `app_id` of the App that is installed
+    a.toml:14: `github.user.checks`: check runs need an App (`app_id` and `private_key`): GitHub takes them from no user
+    a.toml:15: `github.user.context_prefix`: has to begin with `pointsman`, by which our own states are known, and to be short
+    a.toml:16: `github.user.concurrency`: has to be at least 1
+    a.toml:21: `github.more.webhook_secrets`: expected a list, found a string
+    ");
 }
 
 #[test]
@@ -222,6 +261,9 @@ fn a_secret_is_never_shown() {
     let keys = [
         "web.token",
         "amqp.password",
+        "github.main.token",
+        "github.main.private_key",
+        "github.main.webhook_secrets",
         "jenkins.main.token",
         "jenkins.main.password",
         "jenkins.main.trigger_token",

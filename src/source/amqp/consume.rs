@@ -8,14 +8,13 @@ use std::time::Duration;
 use anyhow::anyhow;
 use futures_util::{FutureExt as _, Stream as _};
 use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 
 use super::connect::{ANSWER_TIMEOUT, code, judge};
-use super::plan::{Plan, Queue};
+use super::plan::{Binding, Plan, Queue};
+use super::rebind::{bind, unbind};
 use super::tags::Tags;
 use super::{Wants, convert};
 use crate::source::{Batch, Delivered, SourceError};
@@ -43,7 +42,9 @@ pub(super) struct Consumption {
 }
 
 struct Lane {
-    queue: String,
+    /// The place of its queue in the plan.
+    number: usize,
+    queue: ShortString,
     channel: Channel,
     consumer: Consumer,
     tags: Tags,
@@ -54,8 +55,8 @@ impl Consumption {
     pub(super) async fn begin(plan: &Plan) -> Result<Self, SourceError> {
         let connection = plan.broker.connect("pointsman").await?;
         let mut lanes = Vec::with_capacity(plan.queues.len());
-        for queue in &plan.queues {
-            lanes.push(Lane::begin(&connection, plan, queue).await?);
+        for (number, queue) in plan.queues.iter().enumerate() {
+            lanes.push(Lane::begin(&connection, plan, (number, queue)).await?);
         }
         Ok(Self {
             lanes,
@@ -66,6 +67,34 @@ impl Consumption {
             batch_max: usize::from(plan.prefetch / 3).max(1),
             passed_over: 0,
         })
+    }
+
+    /// Binds and unbinds while messages come, for each queue of the plan.
+    ///
+    /// It uses a channel of its own: a broker that refuses closes the channel, and the messages
+    /// must go on coming by theirs.
+    pub(super) async fn rebind(
+        &self,
+        added: &[Vec<Binding>],
+        removed: &[Vec<Binding>],
+    ) -> Result<(), SourceError> {
+        if added.iter().chain(removed).all(Vec::is_empty) {
+            return Ok(());
+        }
+        let channel = answer(self.connection.create_channel())
+            .await
+            .map_err(|error| lost(error, "cannot open a channel"))?;
+        for lane in &self.lanes {
+            for binding in added.get(lane.number).into_iter().flatten() {
+                bind(&channel, &lane.queue, binding).await?;
+            }
+            for binding in removed.get(lane.number).into_iter().flatten() {
+                unbind(&channel, &lane.queue, binding).await?;
+            }
+        }
+        answer(channel.close(200, ShortString::default()))
+            .await
+            .map_err(|error| lost(error, "cannot close a channel"))
     }
 
     /// Whether something was handed over and is not acknowledged.
@@ -156,7 +185,7 @@ impl Consumption {
             // reading stop at each group.  Should it fail, the consumer ends with the same error.
             let sent = lane.channel.basic_ack(tag, MULTIPLE).now_or_never();
             if let Some(Err(error)) = sent {
-                tracing::debug!(%error, queue = lane.queue, "Acknowledging failed");
+                tracing::debug!(%error, queue = %lane.queue, "Acknowledging failed");
             }
         }
     }
@@ -174,24 +203,14 @@ impl Lane {
     async fn begin(
         connection: &Connection,
         plan: &Plan,
-        queue: &Queue,
+        (number, queue): (usize, &Queue),
     ) -> Result<Self, SourceError> {
         let channel = answer(connection.create_channel())
             .await
             .map_err(|error| lost(error, "cannot open a channel"))?;
         let name = declare(&channel, queue, plan.passive).await?;
-        for (exchange, key) in &queue.bindings {
-            answer(channel.queue_bind(
-                name.clone(),
-                short(exchange)?,
-                short(key)?,
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            ))
-            .await
-            .map_err(|error| {
-                refused(error, format!("cannot bind the queue `{name}` to `{exchange}`"))
-            })?;
+        for binding in &queue.bindings {
+            bind(&channel, &name, binding).await?;
         }
         let global = BasicQosOptions::default();
         answer(channel.basic_qos(plan.prefetch, global))
@@ -205,7 +224,7 @@ impl Lane {
         ))
         .await
         .map_err(|error| refused(error, format!("cannot consume from the queue `{name}`")))?;
-        Ok(Self { queue: name.into(), channel, consumer, tags: Tags::default() })
+        Ok(Self { number, queue: name, channel, consumer, tags: Tags::default() })
     }
 
     fn collect(
@@ -293,14 +312,16 @@ async fn declare(
 
 /// An answer of the broker, or none in time.
 #[derive(Debug, thiserror::Error)]
-enum Unanswered {
+pub(super) enum Unanswered {
     #[error(transparent)]
     Broker(#[from] lapin::Error),
     #[error("the broker did not answer within {} seconds", ANSWER_TIMEOUT.as_secs())]
     Silence,
 }
 
-async fn answer<T>(question: impl Future<Output = lapin::Result<T>>) -> Result<T, Unanswered> {
+pub(super) async fn answer<T>(
+    question: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Unanswered> {
     match tokio::time::timeout(ANSWER_TIMEOUT, question).await {
         Ok(answer) => Ok(answer?),
         Err(_elapsed) => Err(Unanswered::Silence),
@@ -311,8 +332,8 @@ fn lost(error: Unanswered, what: &'static str) -> SourceError {
     SourceError::Lost(anyhow!(error).context(what))
 }
 
-/// What an error before the first message means.
-fn refused(error: Unanswered, what: String) -> SourceError {
+/// What an error means where the broker may say no.
+pub(super) fn refused(error: Unanswered, what: String) -> SourceError {
     match error {
         Unanswered::Silence => SourceError::Lost(anyhow!(error).context(what)),
         Unanswered::Broker(error) => match judge(error) {
@@ -322,6 +343,6 @@ fn refused(error: Unanswered, what: String) -> SourceError {
     }
 }
 
-fn short(text: &str) -> Result<ShortString, SourceError> {
+pub(super) fn short(text: &str) -> Result<ShortString, SourceError> {
     ShortString::try_new(text).map_err(|error| SourceError::Refused(anyhow!(error)))
 }

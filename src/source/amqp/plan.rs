@@ -28,7 +28,13 @@ pub struct Plan {
     pub(super) publish_exchange: String,
     /// What is put before the topics of our own messages.
     pub(super) topic_prefix: String,
+    /// The exchange to which the keys that the rules want are bound; none where others say what is
+    /// bound.
+    follows: Option<String>,
 }
+
+/// What a queue is bound to: exchange and key.
+pub(super) type Binding = (String, String);
 
 /// A queue to consume from.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +45,8 @@ pub(super) struct Queue {
     pub(super) auto_delete: bool,
     pub(super) exclusive: bool,
     pub(super) arguments: Map<String, Value>,
-    /// What it is bound to: exchange and key.
-    pub(super) bindings: BTreeSet<(String, String)>,
+    /// What it is bound to.
+    pub(super) bindings: BTreeSet<Binding>,
 }
 
 impl Plan {
@@ -83,7 +89,36 @@ impl Plan {
             prefetch: settings.prefetch,
             publish_exchange: settings.publish_exchange.clone(),
             topic_prefix: settings.topic_prefix.clone(),
+            follows: (fedora.is_none() && settings.bind).then(|| settings.exchange.clone()),
         })
+    }
+
+    /// The same plan for other rules, which want `keys`; nothing of the settings is read again.
+    pub fn with_keys(&self, keys: &[String]) -> anyhow::Result<Self> {
+        let mut plan = self.clone();
+        let Some(exchange) = &self.follows else { return Ok(plan) };
+        for queue in &mut plan.queues {
+            queue.bindings = keys.iter().map(|key| (exchange.clone(), key.clone())).collect();
+            check(queue, plan.passive)?;
+        }
+        Ok(plan)
+    }
+
+    /// This plan, with what `other` binds besides.
+    pub(super) fn widened(&self, other: &Self) -> Self {
+        let mut plan = self.clone();
+        for (queue, theirs) in plan.queues.iter_mut().zip(&other.queues) {
+            queue.bindings.extend(theirs.bindings.iter().cloned());
+        }
+        plan
+    }
+
+    /// What is bound according to this plan and not to `other`, for each queue.
+    pub(super) fn bound_beyond(&self, other: &Self) -> Vec<Vec<Binding>> {
+        let queues = self.queues.iter().zip(&other.queues);
+        queues
+            .map(|(own, theirs)| own.bindings.difference(&theirs.bindings).cloned().collect())
+            .collect()
     }
 }
 
@@ -239,6 +274,29 @@ mod tests {
     fn where_the_administrator_binds_we_do_not() {
         let plan = plan("url = 'amqp://broker.example'\nqueue = 'q'\nbind = false").unwrap();
         assert!(plan.queues[0].bindings.is_empty());
+    }
+
+    #[test]
+    fn other_rules_change_the_bindings_and_nothing_else() {
+        let before = plan("url = 'amqp://broker.example'\nqueue = 'signals'").unwrap();
+        let keys = ["#.points.moved", "#.train.came"].map(str::to_owned);
+        let after = before.with_keys(&keys).unwrap();
+        let key = |key: &str| vec![vec![("amq.topic".to_owned(), key.to_owned())]];
+        assert_eq!(after.bound_beyond(&before), key("#.train.came"));
+        assert_eq!(before.bound_beyond(&after), [vec![]]);
+        let less = before.with_keys(&keys[1..]).unwrap();
+        assert_eq!(before.bound_beyond(&less), key("#.points.moved"));
+        assert_eq!(before.widened(&less).queues, after.queues);
+        assert!(before.with_keys(&["k".repeat(256)]).is_err());
+    }
+
+    #[test]
+    fn where_others_say_what_is_bound_other_rules_change_nothing() {
+        let keys = ["#.train.came".to_owned()];
+        let unbound = plan("url = 'amqp://broker.example'\nqueue = 'q'\nbind = false").unwrap();
+        assert_eq!(unbound.with_keys(&keys).unwrap().queues, unbound.queues);
+        let fedora = with_fedora("topic_prefix = 'a'", "queue = 'mine'");
+        assert_eq!(fedora.with_keys(&keys).unwrap().queues, fedora.queues);
     }
 
     #[test]

@@ -20,6 +20,7 @@ fn each_happening_has_its_metric() {
         count_messages(MessageResult::PassedOver, 7);
         count_event("pull_request.opened");
         count_rule("points", "lacks");
+        count_webhooks(&connection("forge.main"), WebhookResult::TooLarge, 2);
         count_action("start", &connection("jenkins.main"), ActionOutcome::Retried);
         set_actions_waiting(&connection("jenkins.main"), 3);
         set_buried(2);
@@ -37,6 +38,7 @@ fn each_happening_has_its_metric() {
     # TYPE pointsman_last_message_timestamp_seconds gauge
     # TYPE pointsman_messages_total counter
     # TYPE pointsman_rules_total counter
+    # TYPE pointsman_webhooks_total counter
     pointsman_actions_total{kind="start",connection="jenkins.main",outcome="retried"} 1
     pointsman_actions_waiting{connection="jenkins.main"} 3
     pointsman_buried 2
@@ -46,6 +48,7 @@ fn each_happening_has_its_metric() {
     pointsman_last_message_timestamp_seconds 1795161600.5
     pointsman_messages_total{result="passed_over"} 7
     pointsman_rules_total{rule="points",outcome="lacks"} 1
+    pointsman_webhooks_total{connection="forge.main",result="too_large"} 2
     "#);
 }
 
@@ -80,6 +83,9 @@ fn every_metric_is_explained() {
         set_actions_waiting(&connection, 0);
         record_intake_batch(1);
         set_last_message(Timestamp::UNIX_EPOCH);
+        set_rules(1, false, Timestamp::UNIX_EPOCH);
+        count_reconcile(&connection, true);
+        count_reconcile_found(&connection, "noted");
     });
     for name in [
         MESSAGES,
@@ -93,6 +99,12 @@ fn every_metric_is_explained() {
         LAG,
         INTAKE_BATCH,
         LAST_MESSAGE,
+        RELOADS,
+        RULES_FAULTY,
+        RULES_LOADED,
+        RULES_IN_FORCE,
+        RECONCILE,
+        RECONCILE_FOUND,
     ] {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} in {text}");
         assert!(text.contains(&format!("# TYPE {name} ")), "{name} in {text}");

@@ -6,15 +6,17 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
+use crate::world::PATIENCE;
+
 /// A running `pointsman run`.
-pub(super) struct Victim {
+pub(crate) struct Victim {
     child: Child,
     log: PathBuf,
 }
 
 impl Victim {
     /// Starts it with the settings in `folder`.
-    pub(super) fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let log = folder.join("log");
         let file = File::options().append(true).create(true).open(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_pointsman"))
@@ -38,8 +40,27 @@ impl Victim {
         format!("{status}\n{last}")
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Waits until its log has these words.
+    pub(crate) async fn until_log(&mut self, words: &str) {
+        let log = self.log.clone();
+        let has_come = async {
+            while !std::fs::read_to_string(&log).unwrap().contains(words) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            come = tokio::time::timeout(PATIENCE, has_come) => come.expect("it does not say so"),
+            end = self.ended() => panic!("it ended by itself: {end}"),
+        }
+    }
+
     /// SIGKILL.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 }

@@ -1,0 +1,166 @@
+//! Pagure's webhooks: the messages that it puts on a bus, each in an envelope, and signed.
+
+use axum::http::{HeaderMap, HeaderName};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Map;
+use serde_json::value::RawValue;
+
+use super::signature::is_signed;
+use super::{Admitted, Hook, Refusal};
+use crate::message::{Message, hash};
+use crate::subject::ConnectionName;
+
+/// The signature that counts.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-pagure-signature-256");
+/// The signature of old, which is not enough.
+const OLD_SIGNATURE: HeaderName = HeaderName::from_static("x-pagure-signature");
+/// How long a topic or an id may be.
+const TEXT_MAX_CHARS: usize = 100;
+
+/// What one Pagure posts.
+#[derive(Debug)]
+pub struct PagureHook {
+    connection: ConnectionName,
+    keys: Vec<SecretString>,
+}
+
+/// The envelope.  All of it is signed, the topic and the id too.
+#[derive(Deserialize)]
+struct Envelope<'b> {
+    /// Such as `pull-request.new`: without what stands before it on a bus.
+    topic: String,
+    msg_id: String,
+    #[serde(borrow)]
+    msg: &'b RawValue,
+}
+
+impl PagureHook {
+    /// The posts of `connection`, signed with one of the projects' `keys`.
+    pub fn new(connection: ConnectionName, keys: Vec<SecretString>) -> Self {
+        Self { connection, keys }
+    }
+
+    fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+        let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
+        let Some(signature) = signature else {
+            return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
+                "`x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing"
+            } else {
+                "`x-pagure-signature-256` is missing"
+            }));
+        };
+        if is_signed(&self.keys, body, signature) { Ok(()) } else { Err(Refusal::Forged) }
+    }
+}
+
+impl Hook for PagureHook {
+    fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
+        self.prove(headers, body)?;
+        let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
+            Refusal::Malformed(format!("the body is no message of Pagure: {error}"))
+        })?;
+        if !is_topic(&envelope.topic) {
+            return Err(Refusal::Malformed("`topic` is none".to_owned()));
+        }
+        if !envelope.msg.get().starts_with('{') {
+            return Err(Refusal::Malformed("`msg` is no object".to_owned()));
+        }
+        if envelope.msg_id.is_empty() || envelope.msg_id.len() > TEXT_MAX_CHARS {
+            return Err(Refusal::Malformed("`msg_id` is none".to_owned()));
+        }
+        // Pagure's own id is another one on each of the ways by which it tells the same.
+        let parts = [self.connection.as_str().as_bytes(), envelope.msg_id.as_bytes(), body];
+        Ok(Admitted::Message(Message {
+            id: Some(format!("hook-{}", hash(&parts))),
+            topic: format!("pagure.{}", envelope.topic),
+            content_type: Some("application/json".to_owned()),
+            content_encoding: Some("utf-8".to_owned()),
+            headers: Map::new(),
+            body: envelope.msg.get().as_bytes().to_vec(),
+        }))
+    }
+}
+
+/// Whether it can stand in a topic: words of letters and dashes, with dots between.
+fn is_topic(text: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|byte| matches!(byte, b'-' | b'_') || byte.is_ascii_lowercase())
+    };
+    text.len() <= TEXT_MAX_CHARS && text.split('.').all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::signature::sign;
+
+    const BODY: &str = r#"{"i": 7, "msg": {"agent": "ada", "pagure_instance": "https://forge.example/"}, "msg_id": "2026-0a1b", "timestamp": 1795162907, "topic": "pull-request.new"}"#;
+
+    fn key(text: &str) -> SecretString {
+        SecretString::from(text.to_owned())
+    }
+
+    fn posted(body: &str, lines: &[(HeaderName, &str)]) -> Result<Message, String> {
+        let connection = ConnectionName::try_from("pagure.io".to_owned()).unwrap();
+        let hook = PagureHook::new(connection, vec![key("signalbox"), key("points")]);
+        let headers = lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        match hook.admit(&headers.collect(), body.as_bytes()) {
+            Ok(Admitted::Message(message)) => Ok(message),
+            Ok(Admitted::Ping) => Err("ping".to_owned()),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    }
+
+    fn signed(body: &str) -> Result<Message, String> {
+        posted(body, &[(SIGNATURE, &sign(&key("points"), body.as_bytes()))])
+    }
+
+    #[test]
+    fn what_is_in_the_envelope_is_the_message_of_the_bus() {
+        let message = signed(BODY).unwrap();
+        assert_eq!(message.topic, "pagure.pull-request.new");
+        let body = String::from_utf8(message.body.clone()).unwrap();
+        assert_eq!(body, r#"{"agent": "ada", "pagure_instance": "https://forge.example/"}"#);
+        assert_eq!(message.identity(), signed(BODY).unwrap().identity());
+        let another = signed(&BODY.replace("0a1b", "0a1c")).unwrap();
+        assert_ne!(message.identity(), another.identity());
+    }
+
+    #[test]
+    fn what_is_not_signed_is_not_let_in() {
+        let old = posted(BODY, &[(OLD_SIGNATURE, "00")]).unwrap_err();
+        let guess = sign(&key("guess"), BODY.as_bytes());
+        let told = [
+            posted(BODY, &[]).unwrap_err(),
+            old,
+            posted(BODY, &[(SIGNATURE, &guess)]).unwrap_err(),
+            posted("{}", &[(SIGNATURE, &sign(&key("points"), BODY.as_bytes()))]).unwrap_err(),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r"
+        it is not signed: `x-pagure-signature-256` is missing
+        it is not signed: `x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing
+        its signature is not the one
+        its signature is not the one
+        ");
+    }
+
+    #[test]
+    fn what_is_signed_and_cannot_be_read_is_explained() {
+        let told = [
+            signed("{}").unwrap_err(),
+            signed("<html>").unwrap_err(),
+            signed(&BODY.replace("pull-request.new", "pull request.#")).unwrap_err(),
+            signed(&BODY.replace("2026-0a1b", "")).unwrap_err(),
+            signed(r#"{"msg": [], "msg_id": "1", "topic": "a.b"}"#).unwrap_err(),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r"
+        the body is no message of Pagure: missing field `topic` at line 1 column 2
+        the body is no message of Pagure: expected value at line 1 column 1
+        `topic` is none
+        `msg_id` is none
+        `msg` is no object
+        ");
+    }
+}

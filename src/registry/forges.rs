@@ -1,0 +1,183 @@
+//! Forges: where proposals live, people are known, and webhooks come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::SecretString;
+use url::Url;
+
+use super::{connection_name, host, reporting};
+use crate::action::Form;
+use crate::clock::Clock;
+use crate::directory::{Connection, Directory, People};
+use crate::executors::Finding;
+use crate::forges::Forge;
+use crate::forges::memory::Remembering;
+use crate::hooks::Hook;
+use crate::hooks::forgejo::ForgejoHook;
+use crate::hooks::github::GithubHook;
+use crate::hooks::gitlab::GitLabHook;
+use crate::hooks::pagure::PagureHook;
+use crate::reporters::Reporter;
+use crate::reporters::forgejo::Forgejo;
+use crate::reporters::github::Github;
+use crate::reporters::gitlab::GitLab;
+use crate::reporters::pagure::Pagure;
+use crate::secret::{self, SecretRef};
+use crate::settings::Settings;
+use crate::subject::ConnectionName;
+use crate::worker::Site;
+
+/// What they can do.
+pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
+    let mut insert = |(kind, name): (&str, &str),
+                      (url, people): (&Url, &People),
+                      (forms, edits): (&'static [Form], bool)|
+     -> anyhow::Result<()> {
+        let connection = Connection {
+            hosts: vec![host(url)],
+            forms,
+            is_forge: true,
+            edits,
+            people: people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name(kind, Some(name))?, connection);
+        Ok(())
+    };
+    for (name, forgejo) in &settings.forgejo {
+        insert(("forgejo", name), (&forgejo.url, &forgejo.people), (Forgejo::FORMS, true))?;
+    }
+    for (name, github) in &settings.github {
+        insert(("github", name), (&github.url, &github.people), (Github::FORMS, true))?;
+    }
+    for (name, gitlab) in &settings.gitlab {
+        insert(("gitlab", name), (&gitlab.url, &gitlab.people), (GitLab::FORMS, true))?;
+    }
+    for (name, pagure) in &settings.pagure {
+        insert(("pagure", name), (&pagure.url, &pagure.people), (Pagure::FORMS, false))?;
+    }
+    Ok(())
+}
+
+/// Adds them as the worker uses them.
+pub(super) fn add(
+    settings: &Settings,
+    sites: &mut BTreeMap<ConnectionName, Site>,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    for (name, of) in &settings.forgejo {
+        let forgejo = Forgejo::new(name, host(&of.url), of, clock.clone())?;
+        let site = site(forgejo, (host(&of.url), of.concurrency), clock);
+        sites.insert(connection_name("forgejo", Some(name))?, site);
+    }
+    for (name, of) in &settings.github {
+        let github = Github::new(name, host(&of.url), of, clock.clone())?;
+        let site = site(github, (host(&of.url), of.concurrency), clock);
+        sites.insert(connection_name("github", Some(name))?, site);
+    }
+    for (name, of) in &settings.gitlab {
+        let gitlab = GitLab::new(name, host(&of.url), of, clock.clone())?;
+        let site = site(gitlab, (host(&of.url), of.concurrency), clock);
+        sites.insert(connection_name("gitlab", Some(name))?, site);
+    }
+    for (name, of) in &settings.pagure {
+        let pagure = Pagure::new(name, host(&of.url), of, clock.clone())?;
+        let site = site(pagure, (host(&of.url), of.concurrency), clock);
+        sites.insert(connection_name("pagure", Some(name))?, site);
+    }
+    Ok(())
+}
+
+/// A forge as the worker uses it: reported to, and asked.
+fn site<F: Reporter + Forge + 'static>(
+    forge: F,
+    (host, concurrency): (String, usize),
+    clock: &Clock,
+) -> Site {
+    let forge = Arc::new(forge);
+    let reporter: Arc<dyn Reporter> = Arc::<F>::clone(&forge);
+    let forge = Arc::new(Remembering::new(forge, clock.clone()));
+    Site { forge: Some(forge), ..reporting(host, concurrency, reporter) }
+}
+
+/// Those of them that may post to `/hooks/…`.
+pub(super) fn hooks(
+    settings: &Settings,
+    hooks: &mut BTreeMap<ConnectionName, Arc<dyn Hook>>,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    for (name, forgejo) in &settings.forgejo {
+        if let Some((connection, secrets)) = door(("forgejo", name), &forgejo.webhook_secrets)? {
+            hooks.insert(connection.clone(), Arc::new(ForgejoHook::new(connection, secrets)));
+        }
+    }
+    for (name, github) in &settings.github {
+        if let Some((connection, secrets)) = door(("github", name), &github.webhook_secrets)? {
+            hooks.insert(connection.clone(), Arc::new(GithubHook::new(connection, secrets)));
+        }
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let (tokens, keys) = GitLab::webhook_secrets(name, gitlab)?;
+        if !(tokens.is_empty() && keys.is_empty()) {
+            let connection = connection_name("gitlab", Some(name))?;
+            let hook = GitLabHook::new(connection.clone(), (tokens, &keys), clock.clone())?;
+            hooks.insert(connection, Arc::new(hook));
+        }
+    }
+    for (name, pagure) in &settings.pagure {
+        if let Some((connection, keys)) = door(("pagure", name), &pagure.webhook_keys)? {
+            hooks.insert(connection.clone(), Arc::new(PagureHook::new(connection, keys)));
+        }
+    }
+    Ok(())
+}
+
+/// What proves the webhooks of a connection, where it may post any.
+pub(super) fn door(
+    (kind, name): (&str, &str),
+    secrets: &[SecretRef],
+) -> anyhow::Result<Option<(ConnectionName, Vec<SecretString>)>> {
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let connection = connection_name(kind, Some(name))?;
+    let what = || format!("cannot use what proves the webhooks of `{connection}`");
+    let secrets = secret::read_all(secrets).with_context(what)?;
+    Ok(Some((connection, secrets)))
+}
+
+/// Asks each whether it can be used for `projects`.
+pub(super) async fn probe(
+    settings: &Settings,
+    projects: &[String],
+    clock: &Clock,
+) -> anyhow::Result<Vec<(ConnectionName, Vec<Finding>)>> {
+    let mut findings = Vec::new();
+    for (name, of) in &settings.forgejo {
+        let forgejo = Forgejo::new(name, host(&of.url), of, clock.clone())?;
+        let connection = connection_name("forgejo", Some(name))?;
+        findings.push((connection, told(forgejo.probe(projects).await)));
+    }
+    for (name, of) in &settings.github {
+        let github = Github::new(name, host(&of.url), of, clock.clone())?;
+        let connection = connection_name("github", Some(name))?;
+        findings.push((connection, told(github.probe(projects).await)));
+    }
+    for (name, of) in &settings.gitlab {
+        let gitlab = GitLab::new(name, host(&of.url), of, clock.clone())?;
+        let connection = connection_name("gitlab", Some(name))?;
+        findings.push((connection, told(gitlab.probe(projects).await)));
+    }
+    for (name, of) in &settings.pagure {
+        let pagure = Pagure::new(name, host(&of.url), of, clock.clone())?;
+        let connection = connection_name("pagure", Some(name))?;
+        findings.push((connection, told(pagure.probe(projects).await)));
+    }
+    Ok(findings)
+}
+
+fn told(found: Vec<(String, Option<String>)>) -> Vec<Finding> {
+    found.into_iter().map(|(subject, problem)| Finding { subject, problem }).collect()
+}

@@ -1,0 +1,114 @@
+//! Whom to believe: what somebody counts as, and whose changes a rule builds.
+
+use super::case::Case;
+use super::{Rule, RuleSet};
+use crate::directory::{Directory, People};
+use crate::event::Event;
+use crate::event::command::CommandEvent;
+use crate::event::proposal::{Comment, PullRequestEvent, Standing};
+
+/// Whether a rule may build a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trusted {
+    /// It may.
+    Yes,
+    /// The forge has to be asked first.
+    Ask,
+    /// It may not: this is what the author is.
+    No(Standing),
+}
+
+/// What the operator says of people at the forge of `instance`.
+pub(super) fn people<'a>(directory: &'a Directory, instance: &str) -> Option<&'a People> {
+    let forge = directory.forge_at(instance)?;
+    Some(&directory.find(forge)?.people)
+}
+
+/// What somebody counts as: what the operator says, or else what is told of them.
+///
+/// Only the lasting id counts: a name can be given away, and somebody may be called `1234`.
+fn standing(people: Option<&People>, id: Option<&str>, told: Standing) -> Standing {
+    match people.zip(id).and_then(|(people, id)| people.standing(id)) {
+        // Blocked, whatever the forge says.
+        Some(Standing::Stranger) => Standing::Stranger,
+        Some(own) => own.max(told),
+        None => told,
+    }
+}
+
+/// What the author of a proposal counts as, as far as is known.
+fn author(directory: &Directory, proposal: &PullRequestEvent) -> Standing {
+    let people = people(directory, &proposal.instance);
+    standing(people, proposal.author_id.as_deref(), proposal.standing())
+}
+
+/// What the giver of a command counts as.
+pub(super) fn giver(directory: &Directory, event: &CommandEvent) -> Standing {
+    let people = people(directory, &event.on.instance);
+    standing(people, event.comment.author_id.as_deref(), event.standing)
+}
+
+/// Whether commands in a comment are answered at all: `Err` says why not; `given` is how many its
+/// writer gave within the last hour.
+pub(super) fn is_heeded(
+    rules: &RuleSet,
+    (instance, comment): (&str, &Comment),
+    given: u32,
+) -> Result<(), String> {
+    let people = people(&rules.directory, instance).zip(comment.author_id.as_ref());
+    if people.is_some_and(|(people, id)| people.blocked.contains(id)) {
+        return Err("its giver is blocked".to_owned());
+    }
+    if comment.bot && !people.is_some_and(|(people, id)| people.bots.contains(id)) {
+        return Err("it is the comment of a program".to_owned());
+    }
+    let limit = rules.directory.commands.per_hour();
+    if given > limit {
+        return Err(format!("its giver gave more than {limit} commands within an hour"));
+    }
+    Ok(())
+}
+
+impl Case<'_> {
+    /// Whether `rule` may build what is proposed.
+    pub(super) fn trusts(&self, rule: &Rule, proposal: &PullRequestEvent) -> Trusted {
+        let standing = author(&self.rules.directory, proposal);
+        if rule.trust.covers(standing) || self.is_approved(rule, proposal) {
+            Trusted::Yes
+        } else if proposal.asked.is_none() && matches!(self.event, Event::PullRequest(_)) {
+            Trusted::Ask
+        } else {
+            Trusted::No(standing)
+        }
+    }
+
+    /// Whether somebody has let exactly this commit be built.
+    fn is_approved(&self, rule: &Rule, proposal: &PullRequestEvent) -> bool {
+        let approval = self.known.subject.as_ref().and_then(|state| state.approval.as_ref());
+        approval.is_some_and(|approval| {
+            Some(&approval.head) == proposal.head.sha.as_ref()
+                && rule.trust.covers(approval.standing)
+        })
+    }
+
+    /// Whether what `rule` says may depend on what the author is, and nobody has told it yet.
+    pub(super) fn has_to_ask(&self, rule: &Rule) -> bool {
+        let Event::PullRequest(proposal) = self.event else { return false };
+        let is_told = proposal.standing.is_some() || proposal.asked.is_some();
+        let reads = |name: &String| name == "standing";
+        !is_told && rule.conditions.iter().any(|condition| condition.names().iter().any(reads))
+    }
+
+    /// Whether `rule` was asked already when the event came in, before the forge had answered.
+    pub(super) fn was_asked_before(&self, rule: &Rule) -> bool {
+        let Event::PullRequest(proposal) = self.event else { return false };
+        if proposal.asked.is_none() {
+            return false;
+        }
+        let before = PullRequestEvent { asked: None, ..proposal.clone() };
+        let event = Event::PullRequest(before.clone());
+        let case = Case { event: &event, names: self.names.clone(), ..*self };
+        let waits = rule.build.is_some() && case.trusts(rule, &before) == Trusted::Ask;
+        !(waits || case.has_to_ask(rule))
+    }
+}
