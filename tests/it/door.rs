@@ -254,6 +254,7 @@ async fn a_monitor_is_told_how_it_goes() {
         ready["ledger"][name] = "[as it is]".into();
     }
     ready["rules"]["loaded_at"] = "[then]".into();
+    ready["reconcile"] = "[as it is]".into();
     assert_eq!(status, 200);
     insta::assert_yaml_snapshot!(ready, @r#"
     consumed:
@@ -272,7 +273,7 @@ async fn a_monitor_is_told_how_it_goes() {
       open_runs: 1
       waiting: "[as it is]"
       waiting_at: "[as it is]"
-    reconcile: ~
+    reconcile: "[as it is]"
     rules:
       count: 1
       fault: ~
