@@ -178,7 +178,7 @@ async fn a_mismatch_says_what_came_and_why() {
     FAILED  not wanted
             rules/rules.test.toml:42
               expected: `points` fires
-              found:    the message tells nothing: pagure/pull-request.comment.notification: `body.pullrequest.status == 'Open' and body.pullrequest.comments and body.pullrequest.comments[-1].notification | default(false)` does not hold
+              found:    it was not asked; pagure.main is asked who gives 1 commands; it is refused
 
     8 tests: 0 passed, 8 failed
     the tests see 62 % of the rules (5 of 8)
