@@ -77,6 +77,8 @@ struct Place {
     project: Project,
     /// The branch (or what is like one) that it is shown with.
     reference: String,
+    /// All that it may have been shown with before, for the same merge request.
+    references: Vec<String>,
 }
 
 /// What has to be done for a status to stand.
@@ -148,7 +150,7 @@ async fn places(
     let project = Project::parse(&subject.project)?;
     if subject.kind != SubjectKind::PullRequest {
         let reference = subject.name.clone().unwrap_or_default();
-        return Ok(vec![Place { project, reference }]);
+        return Ok(vec![Place { project, reference, references: Vec::new() }]);
     }
     let number = subject.number.to_string();
     let what = format!("cannot read `{project}!{number}`");
@@ -159,16 +161,20 @@ async fn places(
     // pipelines it is not that of the branch.
     let shown = request.head_pipeline.filter(|pipeline| pipeline.sha == commit.as_str());
     let is_fork = request.source_project_id != Some(target);
-    let at = |id: u64| if id == target { project.clone() } else { Project::numbered(id) };
+    let own = format!("refs/merge-requests/{number}/head");
+    let references = vec![request.source_branch.clone(), own.clone()];
+    let at = |id: u64, reference| {
+        let project = if id == target { project.clone() } else { Project::numbered(id) };
+        Place { project, reference, references: references.clone() }
+    };
     let mut places = Vec::new();
     if let Some(Pipeline { project_id, reference, .. }) = shown {
-        places.push(Place { project: at(project_id), reference });
+        places.push(at(project_id, reference));
     } else if let Some(source) = request.source_project_id {
-        places.push(Place { project: at(source), reference: request.source_branch });
+        places.push(at(source, request.source_branch));
     }
     if is_fork {
-        let reference = format!("refs/merge-requests/{number}/head");
-        places.push(Place { project, reference });
+        places.push(at(target, own));
     }
     Ok(places)
 }
@@ -180,13 +186,14 @@ async fn set_at(
     wanted: &Wanted<'_>,
 ) -> Result<(), (Failure, StatusCode)> {
     let standing = standing(client, place, wanted).await?;
-    let is_open_elsewhere = |status: &&Status| {
-        status.is_open() && status.reference.as_deref() != Some(&place.reference)
-    };
-    // One that was begun in another pipeline, before this one was there, must not stay open.
+    // One that was begun in another pipeline, before this one was there, must not stay open; that
+    // of another branch with the same commit is not ours to end.
     let is_ended = !matches!(wanted.state, "pending" | "running");
-    let others = standing.iter().filter(is_open_elsewhere).filter(|_| is_ended);
-    let others: BTreeSet<String> = others.filter_map(|status| status.reference.clone()).collect();
+    let open = standing.iter().filter(|status| is_ended && status.is_open());
+    let others: BTreeSet<String> = open
+        .filter_map(|status| status.reference.clone())
+        .filter(|other| *other != place.reference && place.references.contains(other))
+        .collect();
     let here = standing
         .iter()
         .filter(|status| status.reference.as_deref() == Some(&place.reference))

@@ -194,3 +194,18 @@ async fn the_status_of_somebody_else_is_not_ours() {
     let seen = world.flagged(Stage::Queued).await;
     insta::assert_snapshot!(seen, @r#"blades pointsman/tests pending "tests: queued" https://ci.example/job/tests/7/"#);
 }
+
+#[tokio::test]
+async fn the_status_of_another_branch_with_the_commit_is_left_alone() {
+    let world = World::new().await;
+    let mut main = world.at(Stage::Running);
+    main.subject.kind = SubjectKind::Branch;
+    main.subject.name = Some("main".to_owned());
+    world.tell(&main).await.unwrap();
+    world.flagged(Stage::Queued).await;
+    let seen = world.flagged(Stage::Done(Verdict::Success)).await;
+    insta::assert_snapshot!(seen, @r#"
+    main pointsman/tests running "tests: running" https://ci.example/job/tests/7/
+    blades pointsman/tests success "tests: success" https://ci.example/job/tests/7/
+    "#);
+}
