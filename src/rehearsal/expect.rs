@@ -62,8 +62,16 @@ impl<'a> Comparison<'a> {
             return Finding::Rule(Considered { at: self.spot(last), ..last.clone() });
         }
         Finding::Words(self.why_nothing().unwrap_or_else(|| {
-            let kinds: Vec<_> =
-                self.scene.heard.iter().map(|heard| heard.event.kind().as_str()).collect();
+            let heard = &self.scene.heard;
+            let kinds: Vec<_> = heard.iter().map(|heard| heard.event.kind()).collect();
+            let about = self.rules.rules().iter().find(|known| known.name == rule);
+            if about.is_some_and(|rule| kinds.iter().any(|kind| rule.on.contains(kind))) {
+                let remarks = heard.iter().flat_map(|heard| heard.decision.remarks.clone());
+                let all: Vec<_> =
+                    ["it was not asked".to_owned()].into_iter().chain(remarks).collect();
+                return all.join("; ");
+            }
+            let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
             format!("it is not about `{}`", kinds.join("`, `"))
         }))
     }

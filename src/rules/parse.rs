@@ -13,11 +13,11 @@ use super::texts::Texts;
 use super::{Build, NoticeRule, ReportRule, Rule, RuleSource, Target};
 use crate::action::Form;
 use crate::directory::Directory;
-use crate::event::EventKind;
 use crate::expression::{Expression, ExpressionError, Text};
 use crate::subject::ConnectionName;
 
 mod salvage;
+mod shape;
 mod spots;
 mod test;
 
@@ -56,7 +56,7 @@ pub(super) fn files(
     let mut rules: Vec<Rule> = Vec::new();
     let mut faults = Vec::new();
     let mut seen = HashMap::<String, String>::new();
-    let (mut tests, mut unknown) = (Vec::new(), Vec::new());
+    let (mut carried, mut unknown) = (Vec::new(), Vec::new());
     for source in sources {
         let mut inspection = Inspection::new(&source.name, &source.text);
         let (found, tested) = file(&mut inspection, directory, &mut texts);
@@ -67,11 +67,11 @@ pub(super) fn files(
             }
             rules.push(rule);
         }
-        tests.push((source, tested));
+        carried.push((source, tested));
         faults.append(&mut inspection.faults);
     }
     // Of a rule that is faulty it would be said that it is not there.
-    for (source, tested) in tests.iter().filter(|_| faults.is_empty()) {
+    for (source, tested) in carried.iter().filter(|_| faults.is_empty()) {
         let mut inspection = Inspection::new(&source.name, &source.text);
         for one in tested {
             test::check_names(&mut inspection, one, &rules);
@@ -79,8 +79,10 @@ pub(super) fn files(
         unknown.append(&mut inspection.faults);
     }
     faults.append(&mut unknown);
-    let tests = tests.into_iter().flat_map(|(_, tested)| tested).collect();
-    if faults.is_empty() { Ok(Parsed { rules, texts, tests }) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(Parsed { rules, texts, tests: carried.into_iter().flat_map(|(_, tested)| tested).collect() })
 }
 
 type Span = Option<Range<usize>>;
@@ -106,15 +108,15 @@ fn file(
             inspection.fault(span, format!("unknown key `{name}`"), help);
         }
     }
-    let tests = test::file(inspection, &document);
+    let carried = test::file(inspection, &document);
     let Some(list) = document.get("rule") else {
-        return (Vec::new(), tests);
+        return (Vec::new(), carried);
     };
     let Some(tables) = list.as_array_of_tables() else {
         inspection.fault(list.span(), "rules are written as `[[rule]]`", None);
-        return (Vec::new(), tests);
+        return (Vec::new(), carried);
     };
-    (tables.iter().filter_map(|table| one(inspection, table, directory)).collect(), tests)
+    (tables.iter().filter_map(|table| one(inspection, table, directory)).collect(), carried)
 }
 
 fn one(
@@ -179,40 +181,6 @@ impl Reader<'_, '_> {
             span = item.span().or(span);
         }
         span
-    }
-
-    fn check_shape(&mut self, span: Span) {
-        let spec = self.spec;
-        if spec.name.trim().is_empty() || spec.name.len() > 100 {
-            self.inspection.fault(span.clone(), "a rule's name has 1 to 100 characters", None);
-        }
-        if spec.on.as_slice().is_empty() {
-            self.inspection.fault(self.span(&["on"]), "`on` names no kind of event", None);
-        }
-        if spec.build.is_none() && !spec.report.is_empty() {
-            let help = Some("use `[[rule.notify]]` to tell of an event itself".to_owned());
-            let message = "`report` tells of a build, but the rule starts none";
-            self.inspection.fault(self.span(&["report"]), message, help);
-        }
-        if spec.build.is_none() && spec.notify.is_empty() && spec.report.is_empty() {
-            let message =
-                format!("rule `{}` does nothing: it has neither `build` nor `notify`", spec.name);
-            self.inspection.fault(span.clone(), message, None);
-        }
-        let forges = self.directory.iter().filter(|(_, connection)| connection.is_forge).count();
-        if spec.build.is_some() && forges > 1 && !spec.place.contains_key("instance") {
-            let message =
-                "the settings have several forges, and `where` does not say which is meant";
-            let help = "anybody can have a project of that name on another forge: \
-                        add `instance = \"HOST\"`";
-            let span = self.span(&["where"]).or(span);
-            self.inspection.fault(span, message, Some(help.to_owned()));
-        }
-        let of_builds = |kind: &EventKind| kind.as_str().starts_with("build.");
-        if spec.build.is_some() && spec.on.as_slice().iter().any(of_builds) {
-            let message = "a build cannot be started by an event about a build";
-            self.inspection.fault(self.span(&["on"]), message, None);
-        }
     }
 
     fn places(&mut self) -> Vec<Place> {

@@ -175,6 +175,7 @@ impl Reloader {
         self.looked_at.clone_from(&prepared.digest);
         self.faults.clear();
         metrics::count_reload(ReloadResult::Ok);
+        metrics::begin_rules(prepared.rules.rules().iter().map(|rule| rule.name.as_str()));
         self.tell();
         tracing::info!(
             rules.generation = current.generation,

@@ -83,7 +83,7 @@ notify = [{ to = "bus", text = "x" }]
 
 [[rule]]
 name = "talk"
-on = "tag.pushed"
+on = "branch.pushed"
 notify = [{ to = "bus", text = "x" }]
 "#;
     let (_world, outcome) = replayed(&other).await;
@@ -91,7 +91,7 @@ notify = [{ to = "bus", text = "x" }]
     // Which topics there are depends on what comes along.
     let (unheard, shown): (Vec<&str>, Vec<&str>) =
         outcome.output.lines().partition(|line| line.starts_with("nothing was heard of"));
-    assert!(unheard[0].contains("pagure/git.receive"), "{unheard:?}");
+    assert!(unheard[0].contains("pagure/git.receive.branch"), "{unheard:?}");
     insta::assert_snapshot!(shown.join("\n"), @"
     3 messages and 1 answer since 2026-11-20T07:30:47Z (1 h ago), under both
 
