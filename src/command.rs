@@ -250,11 +250,16 @@ impl Grammar {
 
     fn may_be_meant(&self, line: &str) -> bool {
         let line = line.trim_start_matches([' ', '\t']);
+        if line.starts_with(&self.prefix) {
+            return true;
+        }
         // A word may have a tag at its end.
-        let words = [[' ', '\t', ' '], [' ', '\t', '<']];
-        let mut words = words.into_iter().filter_map(|ends| line.split(ends).next());
-        line.starts_with(&self.prefix)
-            || words.any(|word| self.aliases.iter().any(|alias| alias.may_begin_with(word)))
+        let word = line.split([' ', '\t']).next().unwrap_or_default();
+        let before_tag = word.split('<').next().unwrap_or_default();
+        let may_begin = |alias: &Alias| {
+            alias.may_begin_with(word) || (before_tag != word && alias.may_begin_with(before_tag))
+        };
+        !word.is_empty() && self.aliases.iter().any(may_begin)
     }
 
     fn read(&self, line: &str) -> Option<Command> {
