@@ -18,6 +18,10 @@ use crate::settings::Settings;
 use crate::topic::Example;
 use crate::topic::catalog::Catalog;
 
+mod warnings;
+
+use warnings::warnings;
+
 /// How far to look.
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
@@ -214,31 +218,6 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         }
     }
     secrets
-}
-
-/// Names whose values are words that anybody may write.
-const FREE_NAMES: [&str; 5] = ["title", "comment", "comment.text", "command", "command.text"];
-
-/// What is allowed, and should be thought about.
-fn warnings(rules: &RuleSet) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for rule in rules.rules() {
-        let Some(build) = &rule.build else { continue };
-        for (parameter, text) in &build.parameters {
-            let is_free = |name: &&String| FREE_NAMES.contains(&name.as_str());
-            if let Some(name) = text.names().iter().find(is_free) {
-                warnings.push(format!(
-                    "{}: rule `{}` passes `{name}`, which anybody may write, to the build as `{parameter}`; \
-                     a job that puts it into a shell command runs what they wrote",
-                    rule.at, rule.name
-                ));
-            }
-        }
-    }
-    if rules.rules().is_empty() {
-        warnings.push("there is no rule, so nothing will happen".to_owned());
-    }
-    warnings
 }
 
 /// Asks the systems outside.

@@ -67,10 +67,8 @@ pub struct PushEvent {
 impl PushEvent {
     /// The branch or tag.
     pub fn subject(&self) -> Subject {
-        let kind = match self.event {
-            EventKind::TagPushed => SubjectKind::Tag,
-            _ => SubjectKind::Branch,
-        };
+        let is_tag = self.event == EventKind::TagPushed;
+        let kind = if is_tag { SubjectKind::Tag } else { SubjectKind::Branch };
         Subject {
             kind,
             instance: self.instance.clone(),

@@ -23,7 +23,7 @@ pub struct Remembering {
 
 impl Remembering {
     /// How long an answer is believed.
-    pub const BELIEVED: Duration = Duration::from_secs(60);
+    pub const BELIEVED: Duration = Duration::from_mins(1);
     /// How many answers are remembered; beyond, the memory starts anew.
     const PEOPLE_MAX: usize = 4096;
 

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::case::{Case, lane};
-use super::fault::nearest;
 use super::report::{board_lane, board_slot, board_word};
 use super::text;
 use crate::action::{Action, Board, Form, Notice, Task};
@@ -42,7 +41,7 @@ impl Case<'_> {
     /// answer.
     pub(super) fn answer(
         &self,
-        replies: Replies,
+        replies: &Replies,
         state: &mut SubjectState,
         decision: &mut Decision,
     ) {
@@ -151,8 +150,8 @@ impl Case<'_> {
             return self.voice.say("answer-passed", &json!({ "rule": rule, "prefix": prefix }));
         }
         let stage = text::stage(run.state).unwrap_or(crate::action::Stage::Queued);
-        let state = text::state(self.voice, stage);
-        self.voice.say("answer-pending", &pending(rule, &state, Some(run)))
+        let words = text::state(self.voice, stage);
+        self.voice.say("answer-pending", &pending(rule, &words, Some(run)))
     }
 
     /// What can be said, and which checks there are.
@@ -166,10 +165,10 @@ impl Case<'_> {
     /// The answer to a word that is no command.
     pub(super) fn unknown(&self, command: &Command) -> String {
         let known = Verb::ALL.map(Verb::as_str);
-        let word = command.text.split_whitespace().nth(1).unwrap_or_default();
+        let nearest = self.rules.directory.commands.nearest(command);
         let values = json!({
             "command": text::shown(&command.text),
-            "nearest": nearest(word, known),
+            "nearest": nearest.map(|verb| format!("did you mean `{}`?", verb.as_str())),
             "known": known,
         });
         self.voice.say("answer-unknown-command", &values)

@@ -33,33 +33,29 @@ pub(super) fn heed(
 ) {
     let mut state = known.subject.clone().unwrap_or_else(|| first_state(said, known));
     let mut replies = Replies::default();
-    match refusal((rules, voice), said, (known, &state)) {
-        Some(words) => {
-            decision.remarks.push("it is refused".to_owned());
-            replies.say(words);
+    if let Some(words) = refusal((rules, voice), said, (known, &state)) {
+        decision.remarks.push("it is refused".to_owned());
+        replies.say(words);
+    } else {
+        let command = &said.command;
+        if command.verb == Verb::Ok {
+            approve((rules, voice), said, (&mut state, known.now), &mut replies);
         }
-        None => {
-            let command = &said.command;
-            if command.verb == Verb::Ok {
-                approve((rules, voice), said, (&mut state, known.now), &mut replies);
+        let known = Known { subject: Some(state.clone()), ..known.clone() };
+        let case = Case::new(rules, event, &known, voice);
+        match command.verb {
+            Verb::Ok if !replies.is_approval => {}
+            Verb::Test | Verb::Retest | Verb::Ok => {
+                case.build((breadth, command), decision, &mut replies);
             }
-            let known = Known { subject: Some(state.clone()), ..known.clone() };
-            let case = Case::new(rules, event, &known, voice);
-            match command.verb {
-                Verb::Test | Verb::Retest => case.build((breadth, command), decision, &mut replies),
-                Verb::Ok if replies.is_approval => {
-                    case.build((breadth, command), decision, &mut replies);
-                }
-                Verb::Ok => {}
-                Verb::Cancel => case.cancel(command, decision, &mut replies),
-                Verb::Why => replies.say(case.why(command)),
-                Verb::Help => replies.say(case.help()),
-                Verb::Unknown => replies.say(case.unknown(command)),
-            }
+            Verb::Cancel => case.cancel((said, command), decision, &mut replies),
+            Verb::Why => replies.say(case.why(command)),
+            Verb::Help => replies.say(case.help()),
+            Verb::Unknown => replies.say(case.unknown(command)),
         }
     }
     let case = Case::new(rules, event, known, voice);
-    case.answer(replies, &mut state, decision);
+    case.answer(&replies, &mut state, decision);
     if known.subject.as_ref() != Some(&state) {
         decision.subject = Some(state);
     }
@@ -128,7 +124,7 @@ fn approve(
     replies: &mut Replies,
 ) {
     let command = &said.command;
-    if command.names.iter().any(|name| name == "cancel") {
+    if command.is_withdrawal() {
         let words = match state.approval.take() {
             Some(approval) => {
                 voice.say("answer-withdrawn", &json!({ "short": approval.head.short() }))
@@ -184,6 +180,10 @@ fn seen(said: &CommandEvent, state: &SubjectState, head: &CommitSha) -> Seen {
         return Seen::Another;
     }
     let given = said.command.sha.as_deref().map(str::to_ascii_lowercase);
+    if given.is_none() && !said.command.names.is_empty() {
+        // Something was said that is no commit id that can be believed.
+        return Seen::Unknown;
+    }
     if let Some(given) = &given {
         if given.len() < Command::SHA_MIN {
             return Seen::Unknown;
@@ -283,7 +283,14 @@ impl Case<'_> {
                 replies.say(self.already(&name, earlier));
             }
             Outcome::Not { .. } | Outcome::Already { .. } if !is_asked_for => {}
-            _ => {
+            Outcome::Shadow { .. }
+            | Outcome::Elsewhere { .. }
+            | Outcome::Not { .. }
+            | Outcome::Failed { .. }
+            | Outcome::Already { .. }
+            | Outcome::Asks
+            | Outcome::Untrusted { .. }
+            | Outcome::Lacks { .. } => {
                 let values = json!({ "rule": name, "reason": self.reason(outcome) });
                 replies.say(self.voice.say("answer-not-started", &values));
             }
@@ -291,15 +298,17 @@ impl Case<'_> {
     }
 
     /// Stops what is asked for.
-    fn cancel(&self, command: &Command, decision: &mut Decision, replies: &mut Replies) {
+    fn cancel(
+        &self,
+        (said, command): (&CommandEvent, &Command),
+        decision: &mut Decision,
+        replies: &mut Replies,
+    ) {
         let is_open = |run: &&Run| !run.state.is_done() && run.cancelling.is_none();
         let open: Vec<&Run> = self.known.runs.iter().filter(is_open).collect();
         let known: Vec<&str> = open.iter().map(|run| run.rule.as_str()).collect();
         let meant = self.meant(&command.names, &known, replies);
-        let by = match self.event {
-            Event::Command(said) => text::shown(&said.comment.author),
-            _ => String::new(),
-        };
+        let by = text::shown(&said.comment.author);
         for run in open.into_iter().filter(|run| meant(&run.rule)) {
             proposal::cancel(run, format!("{by} asked for it"), decision);
             let line =

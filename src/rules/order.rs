@@ -124,9 +124,11 @@ impl Case<'_> {
                         matches!(last.state, RunState::Done(Verdict::Success | Verdict::Skipped));
                     last.state.is_done() && (!is_good || !said.command.names.is_empty())
                 }
-                _ => false,
+                Verb::Ok | Verb::Cancel | Verb::Why | Verb::Help | Verb::Unknown => false,
             },
-            _ => self.event.kind() == EventKind::PullRequestReopened && is_void,
+            Event::PullRequest(_) | Event::Comment(_) | Event::Push(_) | Event::Build(_) => {
+                self.event.kind() == EventKind::PullRequestReopened && is_void
+            }
         };
         if last.state == RunState::Held {
             // It has not been ordered yet.

@@ -3,7 +3,7 @@
 use super::case::lane;
 use super::{RuleSet, text, trust};
 use crate::action::{Action, Inquiry, Lookup, Task};
-use crate::command::Command;
+use crate::command::Grammar;
 use crate::decision::{Decision, Known, SubjectState};
 use crate::event::EventKind;
 use crate::event::proposal::{CommentEvent, PullRequestEvent};
@@ -71,7 +71,7 @@ pub(super) fn take_note_of_comment(
     decision.commands = Some(commands.clone());
     let new = match (is_edit, before) {
         (false, _) => commands,
-        (true, Some(before)) => added(commands, before),
+        (true, Some(before)) => Grammar::new_in(&before, commands),
         (true, None) if commands.is_empty() => commands,
         (true, None) => {
             let remark = "what the comment said before is not known: its commands are not heeded";
@@ -104,18 +104,6 @@ pub(super) fn take_note_of_comment(
     Ok(())
 }
 
-/// Those of `commands` that were not there before, each as often as it was added.
-fn added(mut commands: Vec<Command>, mut before: Vec<Command>) -> Vec<Command> {
-    commands.retain(|command| match before.iter().position(|known| known == command) {
-        Some(place) => {
-            before.remove(place);
-            false
-        }
-        None => true,
-    });
-    commands
-}
-
 /// Whether the event tells of a change of what is known.
 fn is_change(proposal: &PullRequestEvent, state: &SubjectState) -> Result<(), String> {
     let at = proposal.at.map(jiff::Timestamp::as_millisecond);
@@ -125,29 +113,28 @@ fn is_change(proposal: &PullRequestEvent, state: &SubjectState) -> Result<(), St
     if is_older {
         return Err("it is older than what is known already".to_owned());
     }
-    match proposal.event {
-        EventKind::PullRequestClosed => {
-            if state.is_open {
-                Ok(())
-            } else {
-                Err("it is known to be closed".to_owned())
-            }
-        }
-        EventKind::PullRequestReopened if !state.is_open => Ok(()),
-        _ if !state.is_open && !is_newer => Err("it is known to be closed".to_owned()),
+    let is_known = *head == state.head;
+    let kind = proposal.event;
+    let refused = if kind == EventKind::PullRequestClosed {
+        (!state.is_open).then_some("it is known to be closed")
+    } else if !state.is_open {
+        let is_reopened = kind == EventKind::PullRequestReopened;
         // The comment that tells of a reopening comes before the message that does.
-        EventKind::PullRequestUpdated if !state.is_open && *head == state.head => {
-            Err("it is known to be closed, and its head is known".to_owned())
+        let is_update = kind == EventKind::PullRequestUpdated && is_known;
+        match (is_reopened, is_newer, is_update) {
+            (true, _, _) | (false, true, false) => None,
+            (false, false, _) => Some("it is known to be closed"),
+            (false, true, true) => Some("it is known to be closed, and its head is known"),
         }
-        _ if !state.is_open => Ok(()),
-        EventKind::PullRequestReady if *head == state.head && state.is_draft => Ok(()),
-        EventKind::PullRequestDrafted if *head == state.head && !state.is_draft => Ok(()),
-        _ if *head == state.head => Err("its head is known already".to_owned()),
-        _ if head.as_ref().is_some_and(|head| state.past_heads.contains(head)) && !is_newer => {
-            Err("it is about an older head".to_owned())
-        }
-        _ => Ok(()),
-    }
+    } else if is_known {
+        let turns = (kind == EventKind::PullRequestReady && state.is_draft)
+            || (kind == EventKind::PullRequestDrafted && !state.is_draft);
+        (!turns).then_some("its head is known already")
+    } else {
+        let is_past = head.as_ref().is_some_and(|head| state.past_heads.contains(head));
+        (is_past && !is_newer).then_some("it is about an older head")
+    };
+    refused.map_or(Ok(()), |reason| Err(reason.to_owned()))
 }
 
 /// The proposal as it is known from now on; a new head takes back what was said of the old one.

@@ -121,12 +121,11 @@ impl Scene<'_> {
             connection: to.to.clone(),
             run: Some(run.id.clone()),
             delay: None,
-            task: Task::Report(self.as_report(run, (to, stage), (words, marker), None)),
+            task: Task::Report(Self::as_report(run, (to, stage), (words, marker), None)),
         }
     }
 
     fn as_report(
-        &self,
         run: &Run,
         (to, stage): (&ReportTo, Stage),
         (text, marker): (String, String),
@@ -203,7 +202,7 @@ impl Scene<'_> {
             connection: to.to.clone(),
             run: Some(run.id.clone()),
             delay: None,
-            task: Task::Report(self.as_report(run, (to, stage), (words, marker), Some(board))),
+            task: Task::Report(Self::as_report(run, (to, stage), (words, marker), Some(board))),
         }
     }
 

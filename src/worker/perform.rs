@@ -41,13 +41,14 @@ impl Worker {
                 Some(reporter) => told(reporter.tell(report, attempt).await),
                 None => told(Err(no_such_role(connection, "tell people anything"))),
             },
-            Task::Inquire(inquiry) => match &site.forge {
-                Some(forge) => inquire(forge.as_ref(), inquiry, self.ledger.clock().now()).await,
-                None => {
+            Task::Inquire(inquiry) => {
+                if let Some(forge) = &site.forge {
+                    inquire(forge.as_ref(), inquiry, self.ledger.clock().now()).await
+                } else {
                     let failure = no_such_role(connection, "be asked about people");
                     Err((failure, unanswered(inquiry)))
                 }
-            },
+            }
             Task::Notify(notice) => match &site.reporter {
                 Some(reporter) => told(reporter.notify(notice, attempt).await),
                 None => told(Err(no_such_role(connection, "tell people anything"))),

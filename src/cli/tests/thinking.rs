@@ -56,6 +56,20 @@ async fn a_title_in_a_parameter_is_warned_of() {
 }
 
 #[tokio::test]
+async fn a_branch_without_its_commit_and_a_draft_that_is_never_ready_are_warned_of() {
+    let world = World::new();
+    let rules = RULES.replace("{{ head.sha }}", "{{ head.branch }}");
+    let rules = rules.replacen("[[rule]]", "[[rule]]\nwhen = [\"not pull_request.draft\"]", 1);
+    world.write("rules/rules.toml", &rules);
+    let outcome = world.does(&["check"]).await;
+    assert_eq!(outcome.exit, Exit::Success);
+    insta::assert_snapshot!(outcome.errors, @"
+    warning: rules/rules.toml:4: rule `points` passes a branch and not its commit: what is pushed after it was approved is built unseen; pass `{{ head.sha }}`, and let the job check that out
+    warning: rules/rules.toml:4: rule `points` asks for drafts, and does not hear when one becomes ready: add `pull_request.ready` to `on`
+    ");
+}
+
+#[tokio::test]
 async fn an_example_is_explained_rule_by_rule() {
     let world = World::new();
     let shown = world.shows(&["explain", "pagure/pull-request.new"]).await;

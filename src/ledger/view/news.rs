@@ -16,7 +16,7 @@ pub enum News {
     /// A message came.
     Message(MessageView),
     /// An event was decided upon.
-    Event(EventView),
+    Event(Box<EventView>),
     /// An action was made, or its state has changed.
     Action(ActionView),
 }
@@ -113,7 +113,7 @@ impl Ledger {
             let sql = format!("{} ORDER BY e.seq DESC LIMIT ?1", events::COLUMNS);
             let mut latest = rows(db, (&sql, [count]), events::read)?;
             latest.reverse();
-            Ok((latest.into_iter().map(News::Event).collect(), bookmark))
+            Ok((latest.into_iter().map(|event| News::Event(Box::new(event))).collect(), bookmark))
         })
         .await
     }
@@ -144,7 +144,9 @@ fn since(db: &Connection, from: i64) -> Result<Page, LedgerError> {
         page.add(found);
     }
     let sql = format!("{} WHERE e.at >= ?1 ORDER BY e.at, e.seq LIMIT {limit}", events::COLUMNS);
-    page.add(rows(db, (&sql, [from]), |row| events::read(row).map(News::Event))?);
+    page.add(rows(db, (&sql, [from]), |row| {
+        events::read(row).map(|event| News::Event(Box::new(event)))
+    })?);
     for state in ActionState::ALL {
         let sql = format!(
             "{} WHERE a.state = ?1 AND a.changed_at >= ?2 ORDER BY a.changed_at LIMIT {limit}",

@@ -143,14 +143,12 @@ fn a_push_takes_an_approval_back() {
     world.says(&Said::by_maintainer(&text, 'a'));
     let pushed = world.hears(unknown(EventKind::PullRequestUpdated, 'b', 20));
     assert_eq!(kinds(&pushed), ["cancel", "inquire"]);
-    let answer =
-        world.hears(PullRequestEvent { at: pushed_at(20), ..asked('b', Standing::Stranger) });
+    let answer = world.hears(PullRequestEvent {
+        at: Some(crate::clock::from_millis(20)),
+        ..asked('b', Standing::Stranger)
+    });
     assert!(matches!(answer.considered[0].outcome, Outcome::Held { .. }));
     assert_eq!(world.run('b').state, RunState::Held);
-}
-
-fn pushed_at(at: i64) -> Option<jiff::Timestamp> {
-    Some(crate::clock::from_millis(at))
 }
 
 #[test]
@@ -314,11 +312,9 @@ fn a_comment_is_asked_about_and_an_edit_runs_only_what_it_adds() {
     };
     let inquiry = |decision: &Decision| -> Vec<String> {
         let tasks = decision.actions.iter().map(|action| &action.task);
-        let mut found = tasks.filter_map(|task| match task {
-            Task::Inquire(Inquiry::Commands { commands, .. }) => {
-                Some(commands.iter().map(|command| command.text.clone()).collect())
-            }
-            _ => None,
+        let mut found = tasks.filter_map(|task| {
+            let Task::Inquire(Inquiry::Commands { commands, .. }) = task else { return None };
+            Some(commands.iter().map(|command| command.text.clone()).collect())
         });
         found.next().unwrap_or_default()
     };

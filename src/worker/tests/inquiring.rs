@@ -27,7 +27,7 @@ impl World {
             .into_iter()
             .map(|view| {
                 let run = view.run;
-                format!("{} {} {}", &run.revision[..1], run.attempt, run.state.as_str())
+                format!("{:.1} {} {}", run.revision, run.attempt, run.state.as_str())
             })
             .collect();
         words.sort();
