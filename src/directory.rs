@@ -29,6 +29,8 @@ pub struct Connection {
     pub edits: bool,
     /// What the operator says of people there.
     pub people: People,
+    /// Whether people have no other lasting id there than their name.
+    pub names_last: bool,
 }
 
 /// What the operator says of people on a forge, whatever the forge says: `people = { … }`.

@@ -328,14 +328,16 @@ impl Service {
         (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
         prepared: &Prepared,
     ) -> anyhow::Result<()> {
-        let (settings, reader) = (&prepared.settings, Arc::clone(&prepared.reader));
+        let (settings, live) = (&prepared.settings, self.live.clone());
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
         let site = web::Site {
             bus,
             token: token.context("cannot read `web.token`")?,
             room: web::body::Room::new(settings.web.body_max.bytes()),
-            hooks: Arc::new(registry::hooks(settings)?),
-            weigh: Arc::new(move |connection, message| reader.weigh(connection, message)),
+            hooks: Arc::new(registry::hooks(settings, self.ledger.clock())?),
+            weigh: Arc::new(move |connection, message| {
+                live.current().reader.weigh(connection, message)
+            }),
             quiet: Arc::default(),
             limits: limits(settings),
             ledger: self.ledger.clone(),

@@ -41,6 +41,7 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
             is_forge: true,
             edits,
             people: people.clone(),
+            names_last: kind == "pagure",
             ..Connection::default()
         };
         directory.insert(connection_name(kind, Some(name))?, connection);

@@ -193,7 +193,7 @@ fn effect(heard: &Heard, action: &Action) -> Option<(String, Effect)> {
             effect.kind = EffectKind::Ask;
             effect.what = match inquiry {
                 Inquiry::Author(proposal) => format!("who {} is", proposal.author),
-                Inquiry::Commands(comment, _) => format!("who {} is", comment.comment.author),
+                Inquiry::Commands { said, .. } => format!("who {} is", said.comment.author),
             };
         }
         // It changes nothing outside.

@@ -195,7 +195,8 @@ impl Writer<'_> {
             }
             Kind::Strong => self.inline(&out, |dialect, words| dialect.strong(words)),
             Kind::Emphasis => self.inline(&out, |dialect, words| dialect.emphasis(words)),
-            Kind::Link(target) => match web_address(&target) {
+            // Also the name in an address could be taken for somebody's.
+            Kind::Link(target) => match web_address(&target.replace('@', "%40")) {
                 Some(url) => self.inline(&out, |dialect, words| dialect.link(words, &url)),
                 None => self.write(&out),
             },

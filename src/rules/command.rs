@@ -89,8 +89,9 @@ fn refusal(
         Verb::Test | Verb::Retest | Verb::Cancel => Standing::Contributor,
     };
     let found = trust::giver(&rules.directory, said);
-    let id = said.comment.author_id.as_ref();
-    let is_author = id.is_some() && id == said.on.author_id.as_ref();
+    let id = |id, name| trust::lasting(&rules.directory, &said.on.instance, (id, name));
+    let giver = id(said.comment.author_id.as_ref(), &said.comment.author);
+    let is_author = giver.is_some() && giver == id(said.on.author_id.as_ref(), &said.on.author);
     let is_approved = state
         .approval
         .as_ref()

@@ -24,9 +24,19 @@ pub(super) fn people<'a>(directory: &'a Directory, instance: &str) -> Option<&'a
     Some(&directory.find(forge)?.people)
 }
 
-/// What somebody counts as: what the operator says, or else what is told of them.
+/// The lasting id of somebody at the forge of `instance`, if it is known.
 ///
-/// Only the lasting id counts: a name can be given away, and somebody may be called `1234`.
+/// Only that counts: a name can be given away, and somebody may be called `1234`.
+pub(super) fn lasting<'a>(
+    directory: &Directory,
+    instance: &str,
+    (id, name): (Option<&'a String>, &'a str),
+) -> Option<&'a str> {
+    let forge = directory.forge_at(instance).and_then(|forge| directory.find(forge))?;
+    if forge.names_last { Some(name) } else { id.map(String::as_str) }
+}
+
+/// What somebody counts as: what the operator says, or else what is told of them.
 fn standing(people: Option<&People>, id: Option<&str>, told: Standing) -> Standing {
     match people.zip(id).and_then(|(people, id)| people.standing(id)) {
         // Blocked, whatever the forge says.
@@ -38,14 +48,16 @@ fn standing(people: Option<&People>, id: Option<&str>, told: Standing) -> Standi
 
 /// What the author of a proposal counts as, as far as is known.
 fn author(directory: &Directory, proposal: &PullRequestEvent) -> Standing {
-    let people = people(directory, &proposal.instance);
-    standing(people, proposal.author_id.as_deref(), proposal.standing())
+    let author = (proposal.author_id.as_ref(), proposal.author.as_str());
+    let id = lasting(directory, &proposal.instance, author);
+    standing(people(directory, &proposal.instance), id, proposal.standing())
 }
 
 /// What the giver of a command counts as.
 pub(super) fn giver(directory: &Directory, event: &CommandEvent) -> Standing {
-    let people = people(directory, &event.on.instance);
-    standing(people, event.comment.author_id.as_deref(), event.standing)
+    let giver = (event.comment.author_id.as_ref(), event.comment.author.as_str());
+    let id = lasting(directory, &event.on.instance, giver);
+    standing(people(directory, &event.on.instance), id, event.standing)
 }
 
 /// Whether commands in a comment are answered at all: `Err` says why not; `given` is how many its
@@ -55,7 +67,9 @@ pub(super) fn is_heeded(
     (instance, comment): (&str, &Comment),
     given: u32,
 ) -> Result<(), String> {
-    let people = people(&rules.directory, instance).zip(comment.author_id.as_ref());
+    let writer = (comment.author_id.as_ref(), comment.author.as_str());
+    let id = lasting(&rules.directory, instance, writer);
+    let people = people(&rules.directory, instance).zip(id);
     if people.is_some_and(|(people, id)| people.blocked.contains(id)) {
         return Err("its giver is blocked".to_owned());
     }

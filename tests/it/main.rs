@@ -9,6 +9,7 @@ mod conditions;
 mod crashes;
 mod door;
 mod fedora;
+mod forges;
 mod lost;
 mod malformed;
 mod outages;

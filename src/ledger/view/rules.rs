@@ -91,7 +91,8 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::Lacks { what } => Some(format!("there is no {what}")),
         Outcome::Untrusted { found, .. } => Some(format!("the author is `{found}`")),
         Outcome::Already { .. } => Some("it has ordered the revision before".to_owned()),
-        Outcome::Fired { .. } | Outcome::Shadow { .. } => None,
+        Outcome::Held { found, .. } => Some(format!("the author is `{found}`, and it waits")),
+        Outcome::Fired { .. } | Outcome::Shadow { .. } | Outcome::Asks => None,
     }
 }
 

@@ -272,14 +272,15 @@ fn markdown_is_written_anew() {
 
 /// What Mattermost would obey in a text: a mention, a tag or a channel.
 fn obeyed(text: &str) -> Option<&str> {
-    text.split_inclusive(['@', '#', '~'])
-        .zip(text.split(['@', '#', '~']).skip(1))
-        .find(|(before, after)| {
-            // An address has a `#` in it.
+    text.match_indices(['@', '#', '~']).map(|(at, _)| text.split_at(at)).find_map(
+        |(before, rest)| {
+            // An address may have a `#` or a `~` in it, and is nothing but an address.
             let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-            after.starts_with(char::is_alphanumeric) && !word.contains("http")
-        })
-        .map(|(_, after)| after)
+            let is_in_address = word.contains("http") && !rest.starts_with('@');
+            let is_name = rest.chars().nth(1).is_some_and(char::is_alphanumeric);
+            (is_name && !is_in_address).then_some(rest)
+        },
+    )
 }
 
 proptest! {
@@ -303,5 +304,5 @@ proptest! {
 fn a_hostile_title_is_words() {
     let out = written(&neutral::line(HOSTILE));
     assert_eq!(obeyed(&out), None, "{out}");
-    assert_eq!(obeyed("hi @all"), Some("all"));
+    assert_eq!(obeyed("hi @all"), Some("@all"));
 }

@@ -115,8 +115,11 @@ impl Rights {
 #[derive(Debug)]
 pub(super) struct Groups {
     clock: Clock,
-    known: Mutex<BTreeMap<String, (Timestamp, Arc<BTreeSet<String>>)>>,
+    known: Mutex<BTreeMap<String, Asked>>,
 }
+
+/// Who is in a group, and when that was asked.
+type Asked = (Timestamp, Arc<BTreeSet<String>>);
 
 impl Groups {
     pub(super) fn new(clock: Clock) -> Self {
@@ -269,25 +272,25 @@ impl Forge for Pagure {
         Ok(person)
     }
 
-    async fn open_proposals(&self, name: &str) -> Result<Vec<PullRequestEvent>, Failure> {
+    async fn open_proposals(&self, project: &str) -> Result<Vec<PullRequestEvent>, Failure> {
         let what = "cannot read the open pull requests";
-        let project = Project::parse(name)?;
+        let place = Project::parse(project)?;
         let mut proposals = Vec::new();
         for page in 1..=PAGES_MAX {
             let number = page.to_string();
             let query = [("status", "Open"), ("per_page", PAGE_SIZE), ("page", &number)];
-            let place: (&[&str], &[(&str, &str)]) = (&["pull-requests"], &query);
-            let listed: Listed = self.client.read(&project, place, what).await?.json(what)?;
+            let list: (&[&str], &[(&str, &str)]) = (&["pull-requests"], &query);
+            let listed: Listed = self.client.read(&place, list, what).await?.json(what)?;
             let events = listed.requests.into_iter();
-            proposals.extend(events.map(|found| self.event(name, &project, found)));
+            proposals.extend(events.map(|found| self.event(project, &place, found)));
             let pages = listed.pagination.map_or(1, |pagination| pagination.pages);
             if page >= pages {
                 return Ok(proposals);
             }
         }
         tracing::warn!(
-            project = name,
-            "Only the newest {} open pull requests of `{name}` are looked at",
+            project,
+            "Only the newest {} open pull requests of `{project}` are looked at",
             proposals.len()
         );
         Ok(proposals)

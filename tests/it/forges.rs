@@ -1,0 +1,8 @@
+//! The same stories on every forge, over real HTTP: webhooks in, the forge's API out.
+
+mod forgejo;
+mod github;
+mod gitlab;
+mod pagure;
+mod stage;
+mod stories;

@@ -1,0 +1,147 @@
+//! What a story needs of a forge, and the world around it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use async_trait::async_trait;
+use pointsman::sandbox::jenkins::BuildResult;
+use url::Url;
+
+use crate::world::look::Look;
+use crate::world::{JOB, World, sha};
+
+/// The project that all stories are about.
+pub(super) const PROJECT: &str = "rail/signalbox";
+/// The user that reports.
+pub(super) const OWN: &str = "pointsman";
+/// What proves webhooks.
+pub(super) const SECRET: &str = "a-secret-of-the-doors-0123456789";
+/// The token of the user that reports.
+pub(super) const TOKEN: &str = "token-of-the-forge-0123456789";
+
+/// A forge with people on it.
+#[async_trait]
+pub(super) trait Stage: Send + Sync {
+    /// Its connection.
+    fn connection(&self) -> (&'static str, &'static str);
+
+    /// Its settings; the secrets are in the files `forge-token` and `forge-secret`.
+    fn settings(&self) -> String;
+
+    /// The host by which it calls itself.
+    fn host(&self) -> String;
+
+    /// Whether our comments there can be edited.
+    fn edits(&self) -> bool;
+
+    /// Lets webhooks go to this address.
+    async fn hook_to(&self, url: &Url);
+
+    /// Makes somebody one who may merge.
+    fn trust(&self, user: &str);
+
+    async fn open(&self, author: &str, head: &str) -> u64;
+    async fn push(&self, number: u64, head: &str);
+    async fn comment(&self, number: u64, user: &str, text: &str) -> u64;
+    async fn edit(&self, number: u64, comment: (u64, &str), text: &str);
+    async fn close(&self, number: u64);
+
+    /// Posts what our own doings on the forge make it tell.
+    async fn echo(&self) {}
+
+    /// The state of the check on a commit: `pending`, `success`, `failure`, or nothing.
+    fn state(&self, head: &str) -> String;
+
+    /// Our own comments.
+    fn comments(&self, number: u64) -> Vec<String>;
+}
+
+/// A story on a forge.
+pub(super) struct Story<'a> {
+    pub(super) stage: &'a dyn Stage,
+    pub(super) world: World,
+}
+
+impl<'a> Story<'a> {
+    /// A service with one rule, whose trusted people are `ada` and `grace`.
+    pub(super) async fn begin(stage: &'a dyn Stage) -> Self {
+        let rules = format!(
+            r#"
+            [[rule]]
+            name = "unit"
+            on = ["pull_request.opened", "pull_request.updated", "pull_request.reopened"]
+            where = {{ instance = "{}", project = "{PROJECT}" }}
+            build = {{ on = "jenkins.main", job = "{JOB}", parameters = {{ HEAD = "{{{{ head.sha }}}}" }} }}
+            report = [{{ to = "origin", as = "flag" }}, {{ to = "origin", as = "comment", when = "changed" }}]
+            "#,
+            stage.host()
+        );
+        let setup = World::of(&rules).await.settings(&stage.settings());
+        write(setup.folder(), "forge-token", TOKEN);
+        write(setup.folder(), "forge-secret", SECRET);
+        let world = setup.start().await;
+        stage.trust("ada");
+        stage.trust("grace");
+        let (kind, name) = stage.connection();
+        stage.hook_to(&door(world.running.address, kind, name)).await;
+        Self { stage, world }
+    }
+
+    /// Waits until nothing is left to do; what stands in the ledger then.
+    pub(super) async fn settle(&mut self) -> Look {
+        self.world.settle().await;
+        self.stage.echo().await;
+        self.world.settle().await
+    }
+
+    /// The builds that were asked for: the commit of each.
+    pub(super) fn built(&self) -> Vec<char> {
+        let asked = self.world.scenery.jenkins.asked();
+        let starts = asked.iter().filter(|line| line.contains("buildWithParameters"));
+        starts.filter_map(|line| line.split("HEAD=").nth(1)?.chars().next()).collect()
+    }
+
+    /// A build ends, and Pointsman finds out.
+    pub(super) async fn finish(&mut self, number: u64, result: BuildResult) -> Look {
+        self.world.scenery.jenkins.finish(JOB, number, result);
+        let look = self.world.finish().await;
+        self.stage.echo().await;
+        self.world.settle().await;
+        look
+    }
+
+    pub(super) async fn open(&mut self, author: &str, head: char) -> u64 {
+        let number = self.stage.open(author, &sha(head)).await;
+        self.settle().await;
+        number
+    }
+
+    pub(super) async fn push(&mut self, number: u64, head: char) {
+        self.stage.push(number, &sha(head)).await;
+        self.settle().await;
+    }
+
+    pub(super) async fn say(&mut self, number: u64, user: &str, text: &str) -> u64 {
+        let comment = self.stage.comment(number, user, text).await;
+        self.settle().await;
+        comment
+    }
+
+    pub(super) fn state(&self, head: char) -> String {
+        self.stage.state(&sha(head))
+    }
+
+    /// Our newest comment, without what separates its words for other bots.
+    pub(super) fn last_comment(&self, number: u64) -> String {
+        let last = self.stage.comments(number).pop().unwrap_or_default();
+        last.replace('\u{2060}', "")
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn door(address: SocketAddr, kind: &str, name: &str) -> Url {
+    Url::parse(&format!("http://{address}/hooks/{kind}/{name}")).unwrap()
+}
