@@ -46,8 +46,10 @@ pub struct Rule {
     pub name: String,
     /// Where it stands: file and line.
     pub at: String,
-    /// The kinds of events it is about.
+    /// The kinds of events it is about, as written.
     pub on: Vec<EventKind>,
+    /// The kinds of events it is asked about: those, and the commands that it heeds.
+    pub heeds: Vec<EventKind>,
     /// What the event must be about.
     pub places: Vec<Place>,
     /// Conditions, all of which must hold.
@@ -142,7 +144,7 @@ impl RuleSet {
     ) -> Result<Self, Vec<RuleFault>> {
         let parse::Parsed { rules, texts, tests } = parse::files(sources, &directory)?;
         let index =
-            Index::build(&rules.iter().map(|rule| (rule.on.as_slice(), rule.places.as_slice())))
+            Index::build(&rules.iter().map(|rule| (rule.heeds.as_slice(), rule.places.as_slice())))
                 .map_err(|error| {
                     vec![RuleFault {
                         message: format!("the `where` entries of all rules together: {error}"),
@@ -167,12 +169,12 @@ impl RuleSet {
         };
         let kind = event.kind();
         let rules = numbers.into_iter().filter_map(|number| self.rules.get(number));
-        rules.filter(move |rule| rule.on.contains(&kind))
+        rules.filter(move |rule| rule.heeds.contains(&kind))
     }
 
     /// The rules that build the proposal of `event`, whatever kind of event they wait for.
     fn building(&self, event: &Event) -> impl Iterator<Item = &Rule> {
-        let rules = self.rules.iter().filter(|rule| rule.on.contains(&EventKind::CommandTest));
+        let rules = self.rules.iter().filter(|rule| rule.heeds.contains(&EventKind::CommandTest));
         rules.filter(|rule| rule.places.iter().all(|place| place.covers(event)))
     }
 

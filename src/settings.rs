@@ -70,7 +70,7 @@ pub struct Settings {
     pub amqp: Option<AmqpSettings>,
     /// Forgejos and Giteas, by name.
     pub forgejo: BTreeMap<String, ForgejoSettings>,
-    /// GitHubs, by name.
+    /// GitHub, and Enterprises of it, by name.
     pub github: BTreeMap<String, GithubSettings>,
     /// Connections to GitLab, by name.
     pub gitlab: BTreeMap<String, GitLabSettings>,

@@ -130,7 +130,7 @@ struct Section {
 impl Section {
     fn show(&self, difference: &Difference, console: &mut Console) -> anyhow::Result<()> {
         let Self { kind, verb, noun, .. } = self;
-        let (new, gone) = (difference.new(*kind), difference.gone(*kind));
+        let (new, gone) = (difference.added(*kind), difference.gone(*kind));
         self.list(&new, (&format!("would newly {verb}"), '+', Tint::Good), console)?;
         self.list(&gone, (&format!("would not {verb}"), '-', Tint::Bad), console)?;
         let changed = difference.changed(*kind);
@@ -251,7 +251,7 @@ fn document(replayed: &Replayed, (since, until): Span) -> Value {
             .into_iter()
             .map(|(before, after)| json!({ "before": before, "after": after }))
             .collect();
-        json!({ "new": difference.new(kind), "gone": difference.gone(kind), "changed": changed })
+        json!({ "new": difference.added(kind), "gone": difference.gone(kind), "changed": changed })
     };
     let failures: Vec<_> = difference
         .failures()

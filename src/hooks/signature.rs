@@ -88,8 +88,8 @@ mod tests {
     fn what_is_no_signature_signs_nothing() {
         let secrets = [secret("points")];
         let good = sign(&secrets[0], b"{}");
-        for hex in ["", "00", &good[..62], &format!("{good}00"), &"g".repeat(64), &"é".repeat(32)]
-        {
+        let short = good.strip_suffix(|_: char| true).unwrap();
+        for hex in ["", "00", short, &format!("{good}00"), &"g".repeat(64), &"é".repeat(32)] {
             assert!(!is_signed(&secrets, b"{}", hex), "{hex}");
         }
         assert!(!is_signed(&[], b"{}", &good));

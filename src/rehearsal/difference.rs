@@ -120,7 +120,7 @@ impl Difference {
     }
 
     /// What of one kind would newly be done.
-    pub fn new(&self, kind: EffectKind) -> Vec<&Effect> {
+    pub fn added(&self, kind: EffectKind) -> Vec<&Effect> {
         sorted(self.after.values(), kind)
     }
 

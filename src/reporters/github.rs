@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
@@ -154,18 +153,6 @@ impl Github {
             checks: settings.checks,
             context_prefix: settings.context_prefix.clone(),
         })
-    }
-
-    /// Reads the secrets that webhooks are signed with.
-    pub fn webhook_secrets(
-        name: &str,
-        settings: &GithubSettings,
-    ) -> anyhow::Result<Vec<SecretString>> {
-        use anyhow::Context;
-        let read = |reference: &SecretRef| {
-            reference.read().with_context(|| format!("cannot use `github.{name}.webhook_secrets`"))
-        };
-        settings.webhook_secrets.iter().map(read).collect()
     }
 
     /// Asks whether GitHub answers, whether the login is good, and whether each of `projects` is

@@ -141,7 +141,8 @@ fn one(
     let rule = Rule {
         name: spec.name.clone(),
         at,
-        on: spec.heeds(),
+        on: spec.on.as_slice().to_vec(),
+        heeds: spec.heeds(),
         places: reader.places(),
         conditions: reader.conditions(),
         trust: spec.trust,

@@ -6,6 +6,7 @@
 //! about what a call to the API causes before the call is answered.
 
 mod access;
+mod acts;
 mod api;
 mod hooks;
 mod memory;

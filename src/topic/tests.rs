@@ -95,7 +95,7 @@ fn every_example_file_is_used() {
         .topics()
         .map(|topic| fs::read_to_string(folder.join(format!("{}.toml", topic.name))).unwrap())
         .collect();
-    for kind in ["gitlab", "jenkins", "pagure"] {
+    for kind in ["forgejo", "github", "gitlab", "jenkins", "pagure"] {
         for entry in fs::read_dir(folder.join(kind).join("examples")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(texts.contains(&format!("\"examples/{name}\"")), "{kind}/{name}");

@@ -28,10 +28,6 @@ struct About {
 }
 
 impl Kind {
-    /// All of them.
-    pub(in crate::cli) const ALL: [Self; 4] =
-        [Self::Pagure, Self::Github, Self::Gitlab, Self::Forgejo];
-
     fn about(self) -> About {
         match self {
             Self::Pagure => About {

@@ -74,16 +74,17 @@ mod tests {
     use super::*;
 
     fn shown(before: &str, after: &str) -> String {
-        lines(before, after).iter().map(|(sign, line)| format!("{sign}{line}\n")).collect()
+        let lines = lines(before, after).into_iter().map(|(sign, line)| format!("{sign}{line}"));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn only_what_changed_is_shown_and_what_is_near_it() {
         let before = "one\ntwo\nthree\nfour\nfive\nsix";
         let after = "one\ntwo\nthree\nFOUR\nfive\nsix\nseven";
-        assert_eq!(shown(before, after), " two\n three\n-four\n+FOUR\n five\n six\n+seven\n");
+        assert_eq!(shown(before, after), " two\n three\n-four\n+FOUR\n five\n six\n+seven");
         assert_eq!(shown("same", "same"), "");
-        assert_eq!(shown("", "new"), "+new\n");
-        assert_eq!(shown("old", ""), "-old\n");
+        assert_eq!(shown("", "new"), "+new");
+        assert_eq!(shown("old", ""), "-old");
     }
 }

@@ -1,5 +1,7 @@
 //! `init`: what is written for somebody who begins.
 
+use clap::ValueEnum;
+
 use super::*;
 use crate::cli::init::forges::Kind;
 
@@ -20,17 +22,17 @@ fn is_there(kind: Kind) -> bool {
 #[tokio::test]
 async fn what_is_written_is_well_and_passes_its_tests() {
     let world = World::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| is_there(*kind)) {
+    for kind in Kind::value_variants().iter().copied().filter(|kind| is_there(*kind)) {
         for broker in ["none", "amqps://pointsman@broker.example/%2Fpubsub"] {
-            let word = kind.as_str();
-            let folder = format!("{word}-{}", broker.len());
+            let forge = kind.as_str();
+            let folder = format!("{forge}-{}", broker.len());
             let dir = world.file(&folder);
             let arguments = [
                 "init",
                 &dir,
                 "--yes",
                 "--forge",
-                word,
+                forge,
                 "--project",
                 "oak/kettle",
                 "--jenkins",
@@ -48,15 +50,15 @@ async fn what_is_written_is_well_and_passes_its_tests() {
             let (mut console, output, errors) = world.console("");
             let command = ["pointsman", "-c", &settings, "test", "--full"];
             let exit = Box::pin(run(command.map(Into::into), &mut console)).await;
-            assert_eq!(exit, Exit::Success, "{word}: {}{}", output.text(), errors.text());
+            assert_eq!(exit, Exit::Success, "{forge}: {}{}", output.text(), errors.text());
             let command = ["pointsman", "-c", &settings, "check"];
             let exit = Box::pin(run(command.map(Into::into), &mut console)).await;
             assert_eq!(exit, Exit::Failure, "the secrets are not there");
             put_secrets(&world, &folder);
             let (mut console, output, errors) = world.console("");
             let exit = Box::pin(run(command.map(Into::into), &mut console)).await;
-            assert_eq!(exit, Exit::Success, "{word}: {}{}", output.text(), errors.text());
-            assert_eq!(errors.text(), "", "{word}");
+            assert_eq!(exit, Exit::Success, "{forge}: {}{}", output.text(), errors.text());
+            assert_eq!(errors.text(), "", "{forge}");
         }
     }
 }

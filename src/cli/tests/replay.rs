@@ -88,9 +88,12 @@ notify = [{ to = "bus", text = "x" }]
 "#;
     let (_world, outcome) = replayed(&other).await;
     assert_eq!((outcome.exit, outcome.errors.as_str()), (Exit::Success, ""));
-    insta::assert_snapshot!(outcome.output, @"
+    // Which topics there are depends on what comes along.
+    let (unheard, shown): (Vec<&str>, Vec<&str>) =
+        outcome.output.lines().partition(|line| line.starts_with("nothing was heard of"));
+    assert!(unheard[0].contains("pagure/pull-request.comment.added"), "{unheard:?}");
+    insta::assert_snapshot!(shown.join("\n"), @"
     3 messages and 1 answer since 2026-11-20T07:30:47Z (1 h ago), under both
-    nothing was heard of these topics, which the other rules want: pagure/pull-request.comment.added
 
     would newly start 1 build on 1 subject
       forge.example/rail/signalbox#9

@@ -69,10 +69,8 @@ async fn what_no_test_sees_is_told_with_its_line() {
     assert_eq!(world.does(&["test", "--full"]).await.exit, Exit::Failure);
 }
 
-#[tokio::test]
-async fn a_mismatch_says_what_came_and_why() {
-    let world = with_tests(
-        r#"
+/// Everything that can be wrong, once.
+const MISMATCHES: &str = r#"
 [[test]]
 name = "wrong rules"
 message = "pagure/pull-request.new"
@@ -114,8 +112,11 @@ expect = { silent = ["points"] }
 name = "not wanted"
 message = "pagure/pull-request.comment.added"
 expect = { fires = ["points"] }
-"#,
-    );
+"#;
+
+#[tokio::test]
+async fn a_mismatch_says_what_came_and_why() {
+    let world = with_tests(MISMATCHES);
     let outcome = world.does(&["test"]).await;
     assert_eq!((outcome.exit, outcome.errors.as_str()), (Exit::Failure, ""));
     insta::assert_snapshot!(outcome.output, @r#"

@@ -111,12 +111,11 @@ pub(super) async fn set_check_run(
         .await?;
     // Only an App can make check runs, and no other knows this id before it is there.
     let is_it = |check: &&CheckRun| check.external_id.as_deref() == Some(&external_id);
-    let (method, path) = match listed.entries.iter().find(is_it) {
-        Some(CheckRun { id, .. }) => (Method::PATCH, vec![id.to_string()]),
-        None => {
-            insert(&mut body, "head_sha", Some(place.commit.as_str().into()));
-            (Method::POST, Vec::new())
-        }
+    let (method, path) = if let Some(check) = listed.entries.iter().find(is_it) {
+        (Method::PATCH, vec![check.id.to_string()])
+    } else {
+        insert(&mut body, "head_sha", Some(place.commit.as_str().into()));
+        (Method::POST, Vec::new())
     };
     let rest: Vec<&str> =
         std::iter::once("check-runs").chain(path.iter().map(String::as_str)).collect();

@@ -62,10 +62,14 @@ impl Said {
         let text = |value: &Value, key: &str| {
             value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let fault = |fault: &Value| match fault {
-            Value::String(text) => text.clone(),
-            fault if fault.get("message").is_some() => text(fault, "message"),
-            fault => format!("`{}` is {}", text(fault, "field"), text(fault, "code")),
+        let fault = |fault: &Value| {
+            if let Some(text) = fault.as_str() {
+                text.to_owned()
+            } else if fault.get("message").is_some() {
+                text(fault, "message")
+            } else {
+                format!("`{}` is {}", text(fault, "field"), text(fault, "code"))
+            }
         };
         let faults = self.errors.as_array().into_iter().flatten().map(fault);
         let parts: Vec<String> = std::iter::once(self.message.clone()).chain(faults).collect();

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use super::*;
 use crate::action::{Form, Report};
 use crate::envelope::{Limits, open};
+use crate::event::proposal::Standing;
 use crate::event::{Event, EventKind};
 use crate::executors::Try;
 use crate::hooks::github::GithubHook;
@@ -168,7 +169,7 @@ async fn people_are_told_by_their_numbers() {
     };
     let id = |name: &str| Some(world.github.user_id(name).to_string());
     assert_eq!((opened.author.as_str(), &opened.author_id), ("grace", &id("grace")));
-    assert_eq!(opened.standing.map(|standing| standing.as_str()), Some("contributor"));
+    assert_eq!(opened.standing, Some(Standing::Contributor));
     assert_eq!(opened.head.url, Some(format!("{}/{REPO}.git", world.github.url())));
     assert_eq!(opened.instance, world.github.host());
     assert_eq!((comment.comment.author.as_str(), &comment.comment.author_id), ("ada", &id("ada")));

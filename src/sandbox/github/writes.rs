@@ -13,6 +13,9 @@ const STATUSES_MAX: usize = 1_000;
 const DESCRIPTION_MAX_CHARS: usize = 140;
 const NAME_MAX_CHARS: usize = 255;
 const COMMENT_MAX_CHARS: usize = 65_536;
+/// How a check run can end.
+const CONCLUSIONS: [&str; 7] =
+    ["action_required", "cancelled", "failure", "neutral", "skipped", "success", "timed_out"];
 
 /// Answers a call that changes something in a repository that the caller sees.
 pub(super) fn answer(
@@ -82,14 +85,14 @@ fn status(memory: &mut Memory, (repo, commit): (&str, &str), said: &Value, user:
     if count >= STATUSES_MAX {
         return Reply::invalid("This SHA and context has reached the maximum number of statuses.");
     }
-    let some = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
+    let word = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
     let status = Status {
         id: memory.next_id(),
         commit: commit.to_owned(),
         context: context.to_owned(),
         state: state.to_owned(),
-        description: some("description"),
-        target_url: some("target_url"),
+        description: word("description"),
+        target_url: word("target_url"),
         creator: user.to_owned(),
     };
     if let Ok(repo) = memory.repo_mut(repo) {
@@ -154,8 +157,6 @@ fn write_check(check: &mut CheckRun, said: &Value) -> Result<(), Reply> {
     if (status == "completed") != conclusion.is_some() {
         return Err(Reply::invalid("a completed check run has a conclusion, and no other"));
     }
-    const CONCLUSIONS: [&str; 7] =
-        ["action_required", "cancelled", "failure", "neutral", "skipped", "success", "timed_out"];
     if conclusion.as_deref().is_some_and(|word| !CONCLUSIONS.contains(&word)) {
         return Err(Reply::invalid("Conclusion is not included in the list"));
     }

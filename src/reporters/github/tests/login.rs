@@ -83,11 +83,3 @@ async fn no_secret_is_ever_shown() {
     let error = Github::new("main", String::new(), &settings, Clock::system()).unwrap_err();
     insta::assert_snapshot!(chain(error.as_ref()), @"cannot use `github.main.token`: it is no token: it has odd characters");
 }
-
-#[test]
-fn a_webhook_secret_that_is_not_there_is_named() {
-    let mut settings = settings("https://github.example", None);
-    settings.webhook_secrets = vec![SecretRef::File("/none".into())];
-    let error = Github::webhook_secrets("main", &settings).unwrap_err();
-    assert_eq!(error.to_string(), "cannot use `github.main.webhook_secrets`");
-}
