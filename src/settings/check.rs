@@ -13,13 +13,10 @@ use super::{
 };
 use crate::command::{CommandSettings, Grammar};
 use crate::executors::jenkins::JenkinsSettings;
-use crate::reporters::forgejo::ForgejoSettings;
-use crate::reporters::github::{Checks, GithubSettings};
-use crate::reporters::gitlab::GitLabSettings;
-use crate::reporters::pagure::PagureSettings;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::{self, LogSettings};
 
+mod forges;
 mod told;
 
 /// Something wrong with one key, or with several together.
@@ -244,82 +241,6 @@ impl Section for AmqpSettings {
     }
 }
 
-impl Section for ForgejoSettings {
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Complaints::default();
-        complaints.address("url", &self.url);
-        let is_long = self.context_prefix.chars().count() > Self::CONTEXT_PREFIX_MAX_CHARS;
-        complaints.when(is_long, &["context_prefix"], "is too long to leave room for a name");
-        complaints.at_least_one("concurrency", &self.concurrency);
-        complaints.some_time("timeout", self.timeout);
-        complaints.0
-    }
-}
-
-impl Section for GithubSettings {
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Complaints::default();
-        complaints.address("url", &self.url);
-        if let Some(url) = &self.api_url {
-            complaints.address("api_url", url);
-        }
-        let is_app = self.app_id.is_some() || self.private_key.is_some();
-        complaints.when(
-            self.token.is_none() && !is_app,
-            &["token"],
-            "is missing, and an App (`app_id` and `private_key`), too: nothing could be reported",
-        );
-        complaints.when(
-            self.token.is_some() && is_app,
-            &["token"],
-            "is not used beside an App: give one of them",
-        );
-        complaints.when(
-            self.app_id.is_some() != self.private_key.is_some(),
-            &["app_id", "private_key"],
-            "`app_id` and `private_key` belong together",
-        );
-        complaints.when(
-            self.installation_id.is_some() && self.app_id.is_none(),
-            &["installation_id"],
-            "needs the `app_id` of the App that is installed",
-        );
-        complaints.when(
-            self.checks == Checks::CheckRun && !is_app,
-            &["checks"],
-            "check runs need an App (`app_id` and `private_key`): GitHub takes them from no user",
-        );
-        let prefix = &self.context_prefix;
-        complaints.when(
-            !prefix.starts_with(Self::OWN_PREFIX)
-                || prefix.chars().count() > Self::CONTEXT_PREFIX_MAX_CHARS
-                || prefix.contains(char::is_control),
-            &["context_prefix"],
-            "has to begin with `pointsman`, by which our own states are known, and to be short",
-        );
-        complaints.at_least_one("concurrency", &self.concurrency);
-        complaints.some_time("timeout", self.timeout);
-        complaints.0
-    }
-}
-
-impl Section for GitLabSettings {
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Complaints::default();
-        complaints.address("url", &self.url);
-        let prefix = &self.context_prefix;
-        complaints.when(
-            prefix.chars().count() > Self::CONTEXT_PREFIX_MAX_CHARS
-                || prefix.contains(char::is_control),
-            &["context_prefix"],
-            "has to be short, and without control characters",
-        );
-        complaints.at_least_one("concurrency", &self.concurrency);
-        complaints.some_time("timeout", self.timeout);
-        complaints.0
-    }
-}
-
 impl Section for JenkinsSettings {
     fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Complaints::default();
@@ -353,51 +274,6 @@ impl Section for JenkinsSettings {
     }
 }
 
-impl Section for PagureSettings {
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Complaints::default();
-        complaints.address("url", &self.url);
-        complaints.when(
-            self.token.is_none() && self.tokens.is_empty(),
-            &["token"],
-            "is missing, and `tokens` by project, too: nothing could be reported",
-        );
-        complaints.at_least_one("concurrency", &self.concurrency);
-        complaints.some_time("timeout", self.timeout);
-        complaints.0
-    }
-}
-
-impl Connection for ForgejoSettings {
-    fn url(&self) -> &Url {
-        &self.url
-    }
-
-    fn aliases(&self) -> &[String] {
-        &[]
-    }
-}
-
-impl Connection for GithubSettings {
-    fn url(&self) -> &Url {
-        &self.url
-    }
-
-    fn aliases(&self) -> &[String] {
-        &[]
-    }
-}
-
-impl Connection for GitLabSettings {
-    fn url(&self) -> &Url {
-        &self.url
-    }
-
-    fn aliases(&self) -> &[String] {
-        &[]
-    }
-}
-
 impl Connection for JenkinsSettings {
     fn url(&self) -> &Url {
         &self.url
@@ -405,15 +281,5 @@ impl Connection for JenkinsSettings {
 
     fn aliases(&self) -> &[String] {
         &self.aliases
-    }
-}
-
-impl Connection for PagureSettings {
-    fn url(&self) -> &Url {
-        &self.url
-    }
-
-    fn aliases(&self) -> &[String] {
-        &[]
     }
 }
