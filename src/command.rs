@@ -218,26 +218,26 @@ impl Grammar {
         let new = self.all(after, usize::MAX);
         // Also of those beyond the limit: a deletion before them makes them no news.
         let old = if new.is_empty() { Vec::new() } else { self.all(before, usize::MAX) };
-        let mut added = Self::new_in(&old, new);
+        let mut added = Self::new_in(&old, &new);
         added.truncate(Command::PER_COMMENT_MAX);
         added
     }
 
     /// Those of `after` that are not in `before`, each as often as it was added; what counts is
     /// their meaning.
-    pub fn new_in(before: &[Command], mut after: Vec<Command>) -> Vec<Command> {
+    pub fn new_in(before: &[Command], after: &[Command]) -> Vec<Command> {
         let mut known = HashMap::<_, usize>::new();
         for command in before {
             *known.entry(command.meaning()).or_default() += 1;
         }
-        after.retain(|command| match known.get_mut(&command.meaning()) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                false
+        let mut added = Vec::new();
+        for command in after {
+            match known.get_mut(&command.meaning()) {
+                Some(left) if *left > 0 => *left -= 1,
+                Some(_) | None => added.push(command.clone()),
             }
-            Some(_) | None => true,
-        });
-        after
+        }
+        added
     }
 
     /// The verb that was probably meant by an unknown word.

@@ -71,7 +71,7 @@ pub(super) fn take_note_of_comment(
     decision.commands = Some(commands.clone());
     let new = match (is_edit, before) {
         (false, _) => commands,
-        (true, Some(before)) => Grammar::new_in(&before, commands),
+        (true, Some(before)) => Grammar::new_in(&before, &commands),
         (true, None) if commands.is_empty() => commands,
         (true, None) => {
             let remark = "what the comment said before is not known: its commands are not heeded";
