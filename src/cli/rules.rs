@@ -172,6 +172,11 @@ fn definition(rule: &Rule) -> Vec<(&'static str, Option<String>)> {
         ("mode", Some(mode(rule).to_owned())),
         ("on", Some(kinds.join(", "))),
     ];
+    let heeded = rule.heeds.iter().filter(|kind| !rule.on.contains(kind));
+    let heeded: Vec<_> = heeded.map(|kind| kind.as_str()).collect();
+    if !heeded.is_empty() {
+        fields.push(("heeds", Some(heeded.join(", "))));
+    }
     for place in &rule.places {
         fields.push(("where", Some(format!("{} = {}", place.name, place.wanted.join(", ")))));
     }

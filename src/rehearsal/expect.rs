@@ -65,7 +65,7 @@ impl<'a> Comparison<'a> {
             let heard = &self.scene.heard;
             let kinds: Vec<_> = heard.iter().map(|heard| heard.event.kind()).collect();
             let about = self.rules.rules().iter().find(|known| known.name == rule);
-            if about.is_some_and(|rule| kinds.iter().any(|kind| rule.on.contains(kind))) {
+            if about.is_some_and(|rule| kinds.iter().any(|kind| rule.heeds.contains(kind))) {
                 let remarks = heard.iter().flat_map(|heard| heard.decision.remarks.clone());
                 let all: Vec<_> =
                     ["it was not asked".to_owned()].into_iter().chain(remarks).collect();

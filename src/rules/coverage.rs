@@ -59,7 +59,7 @@ impl Coverage {
                 let is_there = |place: &Place| place.covers(event);
                 let places = rule.places.iter().zip(&mut seen.places);
                 let mut elsewhere = places.filter(|(place, _)| !is_there(place));
-                if let Some((_, sides)) = elsewhere.next().filter(|_| rule.on.contains(&kind)) {
+                if let Some((_, sides)) = elsewhere.next().filter(|_| rule.heeds.contains(&kind)) {
                     sides.fails = true;
                     seen.silent = true;
                 }

@@ -226,7 +226,8 @@ async fn a_rule_is_shown_in_full() {
     rule points
       at          rules/rules.toml:3
       mode        live
-      on          pull_request.opened, pull_request.updated, command.test, command.retest, command.ok
+      on          pull_request.opened, pull_request.updated
+      heeds       command.test, command.retest, command.ok
       where       project = rail/*
       trust       anyone
       builds      points on jenkins.main

@@ -118,3 +118,12 @@ fn recording_begins_once_and_at_zero() {
     assert!(start().render().contains("of.this.and.no.other.place"));
     assert!(first.render().contains("pointsman_messages_total{result=\"dead\"}"));
 }
+
+#[test]
+fn what_a_rule_has_not_come_to_yet_is_known() {
+    let page = rendered(|| begin_rules(["points"]));
+    for outcome in ["fired", "shadow", "failed"] {
+        let line = format!("pointsman_rules_total{{rule=\"points\",outcome=\"{outcome}\"}} 0");
+        assert!(page.contains(&line), "{page}");
+    }
+}
