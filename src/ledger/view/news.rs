@@ -18,7 +18,7 @@ pub enum News {
     /// An event was decided upon.
     Event(Box<EventView>),
     /// An action was made, or its state has changed.
-    Action(ActionView),
+    Action(Box<ActionView>),
 }
 
 impl News {
@@ -153,7 +153,7 @@ fn since(db: &Connection, from: i64) -> Result<Page, LedgerError> {
             actions::COLUMNS
         );
         let found = rows(db, (&sql, params![state.as_str(), from]), |row| {
-            actions::read(row).map(News::Action)
+            actions::read(row).map(|action| News::Action(Box::new(action)))
         })?;
         page.add(found);
     }

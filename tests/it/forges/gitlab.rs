@@ -89,8 +89,8 @@ impl Stage for Town {
     }
 
     fn state(&self, head: &str) -> String {
-        let statuses = self.0.statuses(PROJECT, head).into_iter();
-        let newest = statuses.filter(|status| !status.is_retried).next_back();
+        let mut statuses = self.0.statuses(PROJECT, head).into_iter();
+        let newest = statuses.rfind(|status| !status.is_retried);
         let state = newest.map(|status| status.state).unwrap_or_default();
         match state.as_str() {
             "running" => "pending".to_owned(),
