@@ -50,9 +50,19 @@ pub(super) fn take_note(
         let key = format!("inspect/{}", run.id);
         decision.actions.push(inspection(&run, run.ticket.clone(), (key, after)));
     }
-    let scene = Scene { rules, voice, known, is_outdated: known.is_outdated };
+    let head = known.subject.as_ref().and_then(|state| state.head.as_ref());
+    let scene = Scene {
+        rules,
+        voice,
+        known,
+        is_outdated: known.is_outdated,
+        is_of_old_head: head.is_some_and(|head| head.as_str() != run.revision),
+        changed: &[],
+    };
+    // What the run itself was said to be before counts as the last verdict.
+    let previous = if is_correction { Some(Verdict::Error) } else { known.previous };
     if let Some(stage) = text::stage(state) {
-        decision.actions.extend(scene.told(&run, stage, known.previous));
+        decision.actions.extend(scene.told(&run, stage, previous));
     }
     decision.runs.push(run);
     Ok(())

@@ -82,6 +82,7 @@ impl PullRequest {
             standing: None,
             asked: None,
             agent: None,
+            agent_id: None,
             head: Head {
                 sha: sha(self.head.sha),
                 url: self.head.repo.and_then(|repo| repo.clone_url),

@@ -104,6 +104,7 @@ impl PullRequest {
             standing: None,
             asked: None,
             agent: None,
+            agent_id: None,
             head: Head {
                 sha: Some(self.head.sha),
                 url: self.head.repo.and_then(|repo| repo.clone_url),

@@ -192,6 +192,7 @@ fn event(
         standing: None,
         asked: None,
         agent: None,
+        agent_id: None,
         head: Head { sha: request.sha, url: source, branch: Some(request.source_branch) },
         base: Base { sha: request.diff_refs.and_then(|refs| refs.base_sha) },
         pull_request: PullRequestState {

@@ -170,6 +170,7 @@ impl PullRequest {
             standing: None,
             asked: None,
             agent: None,
+            agent_id: None,
             head: Head {
                 sha: self.commit_stop.and_then(|sha| CommitSha::try_from(sha).ok()),
                 url: self.repo_from.map(Source::clone_url).or(self.remote_git),

@@ -1,5 +1,8 @@
 //! GitLab.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use pointsman::sandbox::gitlab::{GitLabStandIn, NewMergeRequest, Options, WebHook};
 use url::Url;
@@ -9,7 +12,7 @@ use super::stage::{OWN, PROJECT, SECRET, Stage, TOKEN};
 /// May merge.
 const MAINTAINER: u8 = 40;
 
-pub(super) struct Town(GitLabStandIn);
+pub(super) struct Town(GitLabStandIn, Mutex<BTreeMap<u64, String>>);
 
 impl Town {
     pub(super) async fn new() -> Self {
@@ -18,7 +21,7 @@ impl Town {
         gitlab.add_user(OWN);
         gitlab.set_access(PROJECT, OWN, MAINTAINER).unwrap();
         gitlab.add_token(TOKEN, OWN);
-        Self(gitlab)
+        Self(gitlab, Mutex::default())
     }
 }
 
@@ -65,11 +68,14 @@ impl Stage for Town {
             target: "main".to_owned(),
             head: head.to_owned(),
         };
-        self.0.open(&new).await.unwrap().0
+        let number = self.0.open(&new).await.unwrap().0;
+        self.1.lock().unwrap().insert(number, author.to_owned());
+        number
     }
 
     async fn push(&self, number: u64, head: &str) {
-        self.0.push((PROJECT, number), "mallory", head).await.unwrap();
+        let author = self.1.lock().unwrap()[&number].clone();
+        self.0.push((PROJECT, number), &author, head).await.unwrap();
     }
 
     async fn comment(&self, number: u64, user: &str, text: &str) -> u64 {

@@ -105,7 +105,7 @@ fn shown(world: &World, event: &PullRequestEvent) -> String {
 async fn a_pull_request_is_told_as_it_is() {
     let world = World::new().await;
     let open = world.reporter.proposal(&world.subject).await.unwrap();
-    insta::assert_snapshot!(shown(&world, &open), @r#"{"agent":null,"at":null,"author":"ada","author_id":null,"base":{"sha":"d4d9cb6aa998b8dd672b0e8adf7a685f00000000"},"event":"pull_request.updated","head":{"branch":"lock","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","url":"http://github.example/ada/signalbox.git"},"instance":"github.example","number":1,"project":"rail/signalbox","pull_request":{"draft":false,"merged":false},"standing":null,"target":"main","title":"Lock the blades","url":"http://github.example/rail/signalbox/pull/1"}"#);
+    insta::assert_snapshot!(shown(&world, &open), @r#"{"agent":null,"agent_id":null,"at":null,"author":"ada","author_id":null,"base":{"sha":"d4d9cb6aa998b8dd672b0e8adf7a685f00000000"},"event":"pull_request.updated","head":{"branch":"lock","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","url":"http://github.example/ada/signalbox.git"},"instance":"github.example","number":1,"project":"rail/signalbox","pull_request":{"draft":false,"merged":false},"standing":null,"target":"main","title":"Lock the blades","url":"http://github.example/rail/signalbox/pull/1"}"#);
     assert_eq!(open.author_id, Some(world.github.user_id("ada").to_string()));
     assert_eq!(open.subject(), world.subject);
 

@@ -37,6 +37,7 @@ async fn a_proposal_is_told_as_it_is_now() {
       "author_id": "44",
       "standing": null,
       "agent": null,
+      "agent_id": null,
       "head": {
         "sha": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "url": "https://forge.example/ada/signalbox.git",
