@@ -185,7 +185,7 @@ pub(super) fn next_state(proposal: &PullRequestEvent, known: &Known) -> SubjectS
         },
         approval: approved.and_then(|same| same.approval.clone()),
         pusher: match same {
-            Some(same) => same.pusher.clone().or_else(|| proposal.pusher()),
+            Some(same) => same.pusher.clone(),
             None => proposal.pusher(),
         },
         answers: state.map(|state| state.answers.clone()).unwrap_or_default(),

@@ -114,7 +114,9 @@ impl Case<'_> {
 
     /// Who pushed the head of the proposal, where that was somebody else than its author.
     pub(super) fn pusher(&self, proposal: &PullRequestEvent) -> Option<Pusher> {
-        proposal.pusher().or_else(|| {
+        let known = self.known.subject.as_ref().and_then(|state| state.head.as_ref());
+        let brings_head = known.is_none() || known != proposal.head.sha.as_ref();
+        proposal.pusher().filter(|_| brings_head).or_else(|| {
             let state = self.state.as_ref()?;
             state.pusher.clone().filter(|_| state.head == proposal.head.sha)
         })
