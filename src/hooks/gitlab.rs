@@ -36,7 +36,7 @@ const EVENT_MAX_CHARS: usize = 60;
 
 /// What one GitLab posts.
 ///
-/// A post is let in if it carries one of our signatures that is not older than [`TOLERANCE`], or
+/// A post is let in if it carries one of our signatures that is not older than five minutes, or
 /// one of our secret tokens.  The signature is the HMAC-SHA-256, by the decoded key, over
 /// `webhook-id`, a dot, `webhook-timestamp`, a dot and the body as it came.  The token proves
 /// the sender alone: neither body nor time.  A signature that is wrong is not made good by a

@@ -231,10 +231,12 @@ impl Case<'_> {
 
     /// The rules that can build this proposal.
     pub(super) fn here(&self, breadth: Breadth) -> impl Iterator<Item = &Rule> {
-        let asked: Vec<&Rule> = match self.event.kind() {
-            // Whatever waits for it, also what is built by command only.
-            EventKind::CommandOk => self.rules.rules.iter().collect(),
-            _ => self.rules.about(self.event, breadth).collect(),
+        // An approval is for whatever waits for it, also what is built by command only.
+        let is_approval = self.event.kind() == EventKind::CommandOk;
+        let asked: Vec<&Rule> = if is_approval {
+            self.rules.rules.iter().collect()
+        } else {
+            self.rules.about(self.event, breadth).collect()
         };
         let head = self.event.pull_request().and_then(|on| on.head.sha.as_ref());
         asked.into_iter().filter(move |rule| {
@@ -243,7 +245,7 @@ impl Case<'_> {
                     && run.state == RunState::Held
                     && head.is_some_and(|head| head.as_str() == run.revision)
             };
-            let is_meant = self.event.kind() != EventKind::CommandOk
+            let is_meant = !is_approval
                 || rule.heeds.contains(&EventKind::CommandOk)
                 || self.known.runs.iter().any(waits);
             is_meant && rule.build.is_some() && self.is_elsewhere(rule).is_none()
