@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::envelope::Limits;
-use crate::hooks::Hook;
+use crate::hooks::{Hook, Speaker};
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::remote::chain;
@@ -36,16 +36,16 @@ pub use server::serve;
 /// What a message that was posted is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Worth {
-    /// Somebody wants it, or has to see that it cannot be read.
+    /// Somebody wants it.
     Wanted,
     /// No rule can care.
     Unwanted,
-    /// It tells of this host, which is not the one who posted it.
+    /// It tells of something for which its sender does not speak; of what, and why not.
     Foreign(String),
 }
 
 /// What a message that a connection posted is to us.
-pub type Weigh = Arc<dyn Fn(&ConnectionName, &Message) -> Worth + Send + Sync>;
+pub type Weigh = Arc<dyn Fn(&ConnectionName, &Speaker, &Message) -> Worth + Send + Sync>;
 
 /// What the pages need to know.
 #[derive(Clone)]

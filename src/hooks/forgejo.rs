@@ -51,7 +51,7 @@ impl Hook for ForgejoHook {
         // The signature does not cover headers.  Only the name of the event goes on: with the id
         // of the delivery, the same post sent again would be another message.
         let kept = Map::from_iter([("x-forgejo-event".to_owned(), event.into())]);
-        relayed(&self.connection, format!("forgejo.{event}"), kept, body).map(Admitted::Message)
+        relayed(&self.connection, format!("forgejo.{event}"), kept, body).map(Admitted::of_all)
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
 
     fn topic(lines: &[(&'static str, &str)]) -> String {
         match hook().admit(&headers(lines), BODY) {
-            Ok(Admitted::Message(message)) => message.topic,
+            Ok(Admitted::Message(message, _)) => message.topic,
             Ok(Admitted::Ping) => "ping".to_owned(),
             Err(refusal) => refusal.to_string(),
         }
@@ -128,7 +128,7 @@ mod tests {
                 ("authorization", "Basic c2VjcmV0"),
             ]);
             match hook().admit(&headers, BODY).unwrap() {
-                Admitted::Message(message) => message,
+                Admitted::Message(message, _) => message,
                 Admitted::Ping => panic!("a ping"),
             }
         };

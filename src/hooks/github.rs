@@ -62,7 +62,7 @@ impl Hook for GithubHook {
         // The signature does not cover headers.  Only the name of the event goes on: with the id
         // of the delivery, the same post sent again would be another message.
         let kept = Map::from_iter([(EVENT.as_str().to_owned(), event.into())]);
-        relayed(&self.connection, format!("github.{event}"), kept, body).map(Admitted::Message)
+        relayed(&self.connection, format!("github.{event}"), kept, body).map(Admitted::of_all)
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     fn a_post_becomes_the_message_that_a_relay_makes_of_it() {
         for by in ["old", "points"] {
             let admitted = hook().admit(&signed("pull_request", by, BODY), BODY).unwrap();
-            let Admitted::Message(message) = admitted else { panic!("{admitted:?}") };
+            let Admitted::Message(message, _) = admitted else { panic!("{admitted:?}") };
             assert_eq!(message.topic, "github.pull_request");
             let body = String::from_utf8(message.body).unwrap();
             let relayed = r#"{"body":{"action": "opened", "number": 7},"headers":{"x-github-event":"pull_request"},"agent":null}"#;
@@ -143,7 +143,7 @@ mod tests {
             let mut headers = signed("push", "points", BODY);
             headers.insert("x-github-delivery", delivery.parse().unwrap());
             match hook().admit(&headers, BODY).unwrap() {
-                Admitted::Message(message) => message,
+                Admitted::Message(message, _) => message,
                 Admitted::Ping => panic!("a ping"),
             }
         };

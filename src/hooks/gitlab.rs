@@ -127,7 +127,7 @@ impl Hook for GitLabHook {
         // Nothing proves headers.  Only the name of the event goes on: with the id of the
         // delivery, the same post sent again would be another message.
         let kept = Map::from_iter([(EVENT.as_str().to_owned(), name.into())]);
-        relayed(&self.connection, format!("gitlab.{event}"), kept, body).map(Admitted::Message)
+        relayed(&self.connection, format!("gitlab.{event}"), kept, body).map(Admitted::of_all)
     }
 }
 

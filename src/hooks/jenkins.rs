@@ -55,7 +55,7 @@ impl Hook for JenkinsHook {
             return Err(Refusal::Malformed("the body is no object".to_owned()));
         }
         let id = hash(&[self.connection.as_str().as_bytes(), body]);
-        Ok(Admitted::Message(Message {
+        Ok(Admitted::of_all(Message {
             id: Some(format!("hook-{id}")),
             topic: "jenkins.notification".to_owned(),
             content_type: Some("application/json".to_owned()),
@@ -86,7 +86,7 @@ mod tests {
             headers.insert(AUTHORIZATION, value.parse().unwrap());
         }
         match JenkinsHook::new(connection, secrets.to_vec()).admit(&headers, body) {
-            Ok(Admitted::Message(message)) => message.topic,
+            Ok(Admitted::Message(message, _)) => message.topic,
             Ok(Admitted::Ping) => "ping".to_owned(),
             Err(refusal) => refusal.to_string(),
         }

@@ -15,7 +15,7 @@ use crate::world::scenery::DOOR_TOKEN;
 use crate::world::{PATIENCE, RULES, World, sha};
 
 /// The secret of all doors is that of the API's.
-const DOORS: &str = "[pagure.forge]\nwebhook_keys = ['file:door-token']\n\
+const DOORS: &str = "[pagure.forge]\nwebhook_keys = { signalbox = 'file:door-token' }\n\
                      [jenkins.main]\nwebhook_secrets = ['file:door-token']\n";
 
 fn door(world: &World, kind: &str, name: &str) -> Url {
@@ -60,10 +60,14 @@ async fn a_pagure_speaks_of_itself_only_and_a_door_needs_a_key() {
     let (topic, body) = &announced[0];
     let foreign = body.to_string().replace(&own, "other.example");
     let foreign = (topic.clone(), serde_json::from_str(&foreign).unwrap());
+    let other = body.to_string().replace(r#""fullname":"signalbox""#, r#""fullname":"points""#);
+    assert_ne!(other, body.to_string());
+    let other = (topic.clone(), serde_json::from_str(&other).unwrap());
     let gossip = (topic.replace("new", "tag.added"), body.clone());
     let answers = [
         post(&url, "guess", &announced[0]).await,
         post(&url, DOOR_TOKEN, &foreign).await,
+        post(&url, DOOR_TOKEN, &other).await,
         post(&url, DOOR_TOKEN, &gossip).await,
         post(&door(&world, "pagure", "other"), DOOR_TOKEN, &announced[0]).await,
         post(&door(&world, "bus", "bus"), DOOR_TOKEN, &announced[0]).await,
@@ -71,6 +75,7 @@ async fn a_pagure_speaks_of_itself_only_and_a_door_needs_a_key() {
     insta::assert_snapshot!(answers.join("\n"), @r#"
     401 {"error":"its signature is not the one"}
     400 {"error":"it is about `other.example`, which is no host of `pagure.forge`"}
+    400 {"error":"it is about `points`, and signed with the key of `signalbox`"}
     200 {"ignored":true}
     404 {"error":"no webhook here"}
     404 {"error":"no webhook here"}

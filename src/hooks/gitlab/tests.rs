@@ -49,7 +49,7 @@ fn signed(signature: &str, timestamp: i64) -> HeaderMap {
 
 fn admitted(hook: &GitLabHook, headers: &HeaderMap) -> crate::message::Message {
     match hook.admit(headers, BODY).unwrap() {
-        Admitted::Message(message) => message,
+        Admitted::Message(message, _) => message,
         Admitted::Ping => panic!("a ping"),
     }
 }

@@ -41,7 +41,7 @@ fn everything() -> Selection {
 
 async fn take(State(door): State<Arc<Door>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let message = match door.hook.admit(&headers, &body) {
-        Ok(Admitted::Message(message)) => message,
+        Ok(Admitted::Message(message, _)) => message,
         Ok(Admitted::Ping) => return StatusCode::OK,
         Err(Refusal::Unsigned(_) | Refusal::Forged) => return StatusCode::UNAUTHORIZED,
         Err(Refusal::Malformed(_)) => return StatusCode::BAD_REQUEST,

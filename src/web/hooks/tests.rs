@@ -36,7 +36,7 @@ impl Hook for Wordy {
             return Ok(Admitted::Ping);
         }
         let name = ConnectionName::try_from("forge.main".to_owned()).unwrap();
-        relayed(&name, format!("forge.{topic}"), Map::new(), body).map(Admitted::Message)
+        relayed(&name, format!("forge.{topic}"), Map::new(), body).map(Admitted::of_all)
     }
 }
 
@@ -78,9 +78,9 @@ impl Door {
             token: None,
             room: Room::new(1_000),
             hooks: Arc::new(BTreeMap::from([(name, hook)])),
-            weigh: Arc::new(|_, message| match message.topic.as_str() {
+            weigh: Arc::new(|_, _, message| match message.topic.as_str() {
                 "forge.push" => Worth::Wanted,
-                "forge.gossip" => Worth::Foreign("other.example".to_owned()),
+                "forge.gossip" => Worth::Foreign("it is about `other.example`".to_owned()),
                 _ => Worth::Unwanted,
             }),
             quiet: Arc::default(),
@@ -168,7 +168,7 @@ async fn everything_else_is_told_apart() {
     too deep: 400 {"error":"the body is nested deeper than 64 levels"}
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     unwanted: 200 {"ignored":true}
-    foreign: 400 {"error":"it is about `other.example`, which is no host of `forge.main`"}
+    foreign: 400 {"error":"it is about `other.example`"}
     unknown: 404 {"error":"no webhook here"}
     no name: 404 {"error":"no webhook here"}
     full: 503 {"error":"try again later"}
