@@ -169,7 +169,8 @@ async fn people_are_told_by_their_numbers() {
     };
     let id = |name: &str| Some(world.github.user_id(name).to_string());
     assert_eq!((opened.author.as_str(), &opened.author_id), ("grace", &id("grace")));
-    assert_eq!(opened.standing, Some(Standing::Contributor));
+    // A collaborator may read only: nothing is guessed upwards.
+    assert_eq!(opened.standing, None);
     assert_eq!(opened.head.url, Some(format!("{}/{REPO}.git", world.github.url())));
     assert_eq!(opened.instance, world.github.host());
     assert_eq!((comment.comment.author.as_str(), &comment.comment.author_id), ("ada", &id("ada")));
