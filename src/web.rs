@@ -40,6 +40,8 @@ pub enum Worth {
     Wanted,
     /// No rule can care.
     Unwanted,
+    /// A topic reads it and cannot, for this reason.
+    Unreadable(String),
     /// It tells of something for which its sender does not speak; of what, and why not.
     Foreign(String),
 }

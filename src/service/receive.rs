@@ -87,13 +87,17 @@ impl Reader {
         let events = match self.read(message).1 {
             Found::Events(events, _) => events,
             Found::Ignored(..) => return Worth::Unwanted,
-            // Kept, so that somebody sees it.
-            Found::Dead(..) => return Worth::Wanted,
+            // Nobody could say of whom it speaks; kept, it would be read later without that.
+            Found::Dead(reason, _) => return Worth::Unreadable(reason),
         };
         let own = self.directory.find(connection).map(|own| own.hosts.as_slice());
         let own = own.unwrap_or_default();
         let mut reasons = events.iter().filter_map(|event| {
-            if let Some(host) = event.instance().filter(|host| !own.iter().any(|own| own == host)) {
+            // A build is said to be the only executor's where no host is told.
+            let Some(host) = event.instance() else {
+                return Some("it does not tell on which host it happened".to_owned());
+            };
+            if !own.iter().any(|own| own == host) {
                 return Some(format!("it is about `{host}`, which is no host of `{connection}`"));
             }
             let Speaker::Projects(projects) = speaker else { return None };

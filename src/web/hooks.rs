@@ -158,6 +158,8 @@ async fn take(
         Worth::Wanted => post(site, message).await,
         // Busy repositories tell much that nobody asked for.
         Worth::Unwanted => Outcome::fine(WebhookResult::Ignored),
+        // Its sender can send it again; whoever knows it may have mended the topic by then.
+        Worth::Unreadable(reason) => Refusal::Malformed(reason).into(),
         // Whoever knows one secret does not speak for the forges that have another.
         Worth::Foreign(words) => Refusal::Malformed(words).into(),
     }

@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode};
 use super::*;
 use crate::action::{Form, Report};
 use crate::envelope::{Limits, open};
-use crate::event::proposal::Standing;
 use crate::event::{Event, EventKind};
 use crate::executors::Try;
 use crate::hooks::github::GithubHook;

@@ -81,6 +81,7 @@ impl Door {
             weigh: Arc::new(|_, _, message| match message.topic.as_str() {
                 "forge.push" => Worth::Wanted,
                 "forge.gossip" => Worth::Foreign("it is about `other.example`".to_owned()),
+                "forge.babble" => Worth::Unreadable("`number` is missing".to_owned()),
                 _ => Worth::Unwanted,
             }),
             quiet: Arc::default(),
@@ -152,6 +153,7 @@ async fn everything_else_is_told_apart() {
         ("too large", DOOR, &[WORD, PUSH], &large),
         ("unwanted", DOOR, &[WORD, ("x-event", "watch")], "{}"),
         ("foreign", DOOR, &[WORD, ("x-event", "gossip")], "{}"),
+        ("unreadable", DOOR, &[WORD, ("x-event", "babble")], "{}"),
         ("unknown", "hooks/forge/other", &[WORD, PUSH], "{}"),
         ("no name", "hooks/F%20O/%ff", &[WORD, PUSH], "{}"),
     ] {
@@ -169,6 +171,7 @@ async fn everything_else_is_told_apart() {
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     unwanted: 200 {"ignored":true}
     foreign: 400 {"error":"it is about `other.example`"}
+    unreadable: 400 {"error":"`number` is missing"}
     unknown: 404 {"error":"no webhook here"}
     no name: 404 {"error":"no webhook here"}
     full: 503 {"error":"try again later"}
