@@ -40,6 +40,7 @@ pub trait Forge: Send + Sync {
     /// A project that is not there, or an account that is not who it was, is a stranger's.
     async fn person(&self, project: &str, account: &Account) -> Result<Person, Failure>;
 
-    /// The open proposals of a project, as [`Forge::proposal`] tells each.
+    /// The open proposals of a project, as [`Forge::proposal`] tells each, the newest first: where
+    /// there are too many, the oldest are left out, and that is logged.
     async fn open_proposals(&self, project: &str) -> Result<Vec<PullRequestEvent>, Failure>;
 }

@@ -113,8 +113,8 @@ impl Forge for GitLab {
     async fn open_proposals(&self, project: &str) -> Result<Vec<PullRequestEvent>, Failure> {
         let project = Project::parse(project)?;
         let path = ["projects", project.as_str(), "merge_requests"];
-        // The oldest first, so that one which is opened meanwhile moves none to another page.
-        let query = [("state", "opened"), ("order_by", "created_at"), ("sort", "asc")];
+        // The newest first: what is cut off is what waits longest.
+        let query = [("state", "opened"), ("order_by", "created_at"), ("sort", "desc")];
         let what = format!("cannot list the merge requests of `{project}`");
         let requests: Vec<MergeRequest> = self.client.list((&path, &query), &what).await?;
         let mut addresses = BTreeMap::new();

@@ -192,6 +192,8 @@ async fn all_open_proposals_are_told() {
     world.gitlab.merge((PROJECT, 4), "grace").await.unwrap();
     let events = world.reporter.open_proposals(PROJECT).await.unwrap();
     assert_eq!(events.len(), 118);
+    // Of too many the oldest would be left out.
+    assert_eq!(events.first().map(|event| event.number), Some(120));
     assert!(events.iter().all(|event| event.instance == "forge.example"));
     let second = events.iter().find(|event| event.number == 2).unwrap();
     let subject = pull_request("forge.example", PROJECT, 2);
