@@ -33,6 +33,9 @@ pub struct Person {
 pub trait Forge: Send + Sync {
     /// A proposal as it is now: `pull_request.updated`, or `pull_request.closed` where it is not
     /// open; with head, target and the author's id, and without standing.
+    ///
+    /// It is told under the name that its project has now: one that was renamed answers to the
+    /// old name, too, and what follows must not have two subjects.
     async fn proposal(&self, subject: &Subject) -> Result<PullRequestEvent, Failure>;
 
     /// What somebody is to a project (its full name) now.

@@ -1,5 +1,6 @@
 //! Asking a forge; what it answers is an event.
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::perform::Ending;
@@ -58,6 +59,10 @@ async fn heed(
     }
     comment.bot |= giver.is_bot;
     let mut on = forge.proposal(&said.on.subject()).await?;
+    let (asked, told) = (said.on.subject(), on.subject());
+    if told != asked {
+        return Err(Failure::give_up(anyhow!("`{asked}` has moved, it is `{told}` now")));
+    }
     let author = forge.person(&on.project, &author_of(&on)).await?;
     on.asked = Some(Asked { standing: Some(author.standing) });
     // A push that nobody has told of yet comes before the commands.

@@ -51,6 +51,8 @@ struct Side {
 #[derive(Deserialize)]
 struct Source {
     #[serde(default)]
+    full_name: Option<String>,
+    #[serde(default)]
     clone_url: Option<String>,
 }
 
@@ -64,7 +66,9 @@ struct Rights {
 }
 
 impl PullRequest {
-    fn event(self, instance: &str, project: &str) -> PullRequestEvent {
+    /// What it tells; `asked` is the project that was asked about, which may have moved.
+    fn event(self, instance: &str, asked: &str) -> PullRequestEvent {
+        let project = self.base.repo.and_then(|repo| repo.full_name);
         let is_open = self.state == "open";
         let event =
             if is_open { EventKind::PullRequestUpdated } else { EventKind::PullRequestClosed };
@@ -72,7 +76,7 @@ impl PullRequest {
         PullRequestEvent {
             event,
             instance: instance.to_owned(),
-            project: project.to_owned(),
+            project: project.unwrap_or_else(|| asked.to_owned()),
             number: self.number,
             url: self.html_url,
             title: self.title,

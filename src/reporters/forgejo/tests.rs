@@ -290,6 +290,16 @@ async fn a_proposal_is_told_as_it_is_now() {
 }
 
 #[tokio::test]
+async fn a_proposal_is_told_under_the_name_that_its_project_has_now() {
+    let world = World::new().await;
+    world.stand_in.rename(PROJECT, "rail/interlocking").unwrap();
+    let now = world.reporter.proposal(&world.subject).await.unwrap();
+    assert_eq!(now.project, "rail/interlocking");
+    let open = world.reporter.open_proposals(PROJECT).await.unwrap();
+    assert!(open.iter().all(|proposal| proposal.project == "rail/interlocking"), "{open:?}");
+}
+
+#[tokio::test]
 async fn all_that_is_open_is_found_on_whatever_page() {
     let world = World::new().await;
     for number in 2..=120 {

@@ -53,6 +53,8 @@ struct Side {
 #[derive(Deserialize)]
 struct Source {
     #[serde(default)]
+    full_name: Option<String>,
+    #[serde(default)]
     clone_url: Option<String>,
 }
 
@@ -81,7 +83,9 @@ impl Rights {
 }
 
 impl PullRequest {
-    pub(super) fn event(self, instance: &str, project: &str) -> PullRequestEvent {
+    /// What it tells; `asked` is the project that was asked about, which may have moved.
+    pub(super) fn event(self, instance: &str, asked: &str) -> PullRequestEvent {
+        let project = self.base.repo.and_then(|repo| repo.full_name);
         let is_open = self.state == "open";
         let (author, author_id) = match self.user {
             Some(user) => (user.login, Some(user.id.to_string())),
@@ -94,7 +98,7 @@ impl PullRequest {
                 EventKind::PullRequestClosed
             },
             instance: instance.to_owned(),
-            project: project.to_owned(),
+            project: project.unwrap_or_else(|| asked.to_owned()),
             number: self.number,
             url: self.html_url,
             title: self.title,

@@ -108,6 +108,12 @@ async fn a_pull_request_is_told_as_it_is() {
     insta::assert_snapshot!(shown(&world, &open), @r#"{"agent":null,"at":null,"author":"ada","author_id":null,"base":{"sha":"d4d9cb6aa998b8dd672b0e8adf7a685f00000000"},"event":"pull_request.updated","head":{"branch":"lock","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","url":"http://github.example/ada/signalbox.git"},"instance":"github.example","number":1,"project":"rail/signalbox","pull_request":{"draft":false,"merged":false},"standing":null,"target":"main","title":"Lock the blades","url":"http://github.example/rail/signalbox/pull/1"}"#);
     assert_eq!(open.author_id, Some(world.github.user_id("ada").to_string()));
     assert_eq!(open.subject(), world.subject);
+    world.github.rename(REPO, "rail/interlocking").unwrap();
+    let renamed = world.reporter.proposal(&world.subject).await.unwrap();
+    assert_eq!(renamed.project, "rail/interlocking");
+    let listed = world.reporter.open_proposals(REPO).await.unwrap();
+    assert!(listed.iter().all(|told| told.project == "rail/interlocking"), "{listed:?}");
+    world.github.rename("rail/interlocking", REPO).unwrap();
 
     world.github.push(REPO, 1, &"b".repeat(40)).await.unwrap();
     world.github.draft(REPO, 1, "ada").await.unwrap();
