@@ -111,12 +111,13 @@ impl Client {
     ///
     /// Rights can only be asked about by whoever administers it.  For others, and for people who
     /// have their rights by a team that may not do everything, the forge says at least whom it
-    /// would let be assigned to an issue, and who collaborates: those are contributors, though
-    /// they may be more.
+    /// would let be assigned to an issue: those are contributors, though they may be more.  So is
+    /// who collaborates, where more is not told: it may be that they only read.
     async fn standing(&self, repo: &Repo, account: &Account) -> Result<Standing, Failure> {
         let what = format!("cannot ask who somebody is to `{repo}`");
         let path = repo.path(&["collaborators", &account.name, "permission"]);
         let answer = self.ask((Method::GET, &path), &[], None).await?;
+        let may_ask = answer.status != StatusCode::FORBIDDEN;
         match answer.status {
             StatusCode::NOT_FOUND => return Ok(Standing::Stranger),
             StatusCode::FORBIDDEN => {}
@@ -134,7 +135,7 @@ impl Client {
         let answer = self.get(&repo.path(&["assignees"]), &what).await?;
         let assignees: Option<Vec<User>> = answer.json(&what)?;
         let is_known = assignees.unwrap_or_default().iter().any(|user| is_same(user, account));
-        if is_known || self.collaborates(repo, account, &what).await? {
+        if is_known || (!may_ask && self.collaborates(repo, account, &what).await?) {
             Ok(Standing::Contributor)
         } else {
             Ok(Standing::Stranger)

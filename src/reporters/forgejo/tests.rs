@@ -206,7 +206,7 @@ async fn a_refusal_is_told_in_the_forges_words() {
 }
 
 #[tokio::test]
-async fn who_may_merge_is_a_maintainer_and_who_collaborates_a_contributor() {
+async fn who_may_merge_is_a_maintainer_and_who_may_only_read_a_stranger() {
     let world = World::new().await;
     for (user, right) in [("grace", "write"), ("mary", "admin"), ("joan", "read")] {
         world.stand_in.set_permission(PROJECT, user, right).unwrap();
@@ -214,7 +214,7 @@ async fn who_may_merge_is_a_maintainer_and_who_collaborates_a_contributor() {
     assert_eq!(world.standing("rail").await, Standing::Maintainer);
     assert_eq!(world.standing("grace").await, Standing::Maintainer);
     assert_eq!(world.standing("mary").await, Standing::Maintainer);
-    assert_eq!(world.standing("joan").await, Standing::Contributor);
+    assert_eq!(world.standing("joan").await, Standing::Stranger);
     assert_eq!(world.standing("ada").await, Standing::Stranger);
     assert_eq!(world.person("nobody", Some(4_711)).await, Person::default());
     assert_eq!(world.person("../../admin", None).await, Person::default());
