@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::event::proposal::{PullRequestEvent, Standing};
 use crate::forges::{Account, Forge, Person};
@@ -82,16 +84,18 @@ async fn a_program_is_a_bot() {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_says_so() {
+async fn who_may_not_ask_takes_everybody_for_a_stranger() {
     let world = World::new().await;
     world.github.set_permission(REPO, "pointsman", Role::Read).unwrap();
     let account = Account { id: None, name: "ada".to_owned() };
-    let failure = world.reporter.person(REPO, &account).await.unwrap_err();
-    assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    insta::assert_snapshot!(chain(&failure), @"permanent failure: cannot ask who somebody is to `rail/signalbox`: Must have push access to view collaborator permission.: 403 Forbidden");
-    world.github.set_mood(Mood::Failing(503));
-    let failure = world.reporter.person(REPO, &account).await.unwrap_err();
-    assert!(matches!(failure, Failure::Retry { .. }), "{failure:?}");
+    // A no that is told, so that a command is answered.
+    assert_eq!(world.reporter.person(REPO, &account).await.unwrap(), Person::default());
+    assert!(world.reporter.is_warned.load(Ordering::Relaxed));
+    for mood in [Mood::Failing(503), Mood::Hasty, Mood::UsedUp { reset: 1_795_166_507 }] {
+        world.github.set_mood(mood);
+        let failure = world.reporter.person(REPO, &account).await.unwrap_err();
+        assert!(matches!(failure, Failure::Retry { .. }), "{mood:?}: {failure:?}");
+    }
 }
 
 fn shown(world: &World, event: &PullRequestEvent) -> String {
