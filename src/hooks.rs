@@ -51,6 +51,13 @@ impl Admitted {
 
 /// What one connection posts.
 pub trait Hook: Send + Sync {
+    /// Whether the headers alone speak against it: there is room for the bodies of few, and only
+    /// who may be proved has a claim to it.
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let _ = headers;
+        Ok(())
+    }
+
     /// The message that was posted, once its sender is proved.
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal>;
 }

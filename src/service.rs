@@ -334,6 +334,7 @@ impl Service {
             bus,
             token: token.context("cannot read `web.token`")?,
             room: web::body::Room::new(settings.web.body_max.bytes()),
+            hook_room: web::body::Room::new(settings.web.body_max.bytes()),
             hooks: Arc::new(registry::hooks(settings, self.ledger.clock())?),
             weigh: Arc::new(move |connection, speaker, message| {
                 live.current().reader.weigh((connection, speaker), message)

@@ -56,8 +56,10 @@ pub struct Site {
     pub bus: Arc<dyn Post>,
     /// The token of the door; it is closed without one.
     pub token: Option<SecretString>,
-    /// The room for bodies that are being read.
+    /// The room for the bodies of those who have shown the token.
     pub room: Room,
+    /// The room for the bodies of webhooks, of which some are proved only by the body.
+    pub hook_room: Room,
     /// Those who may post to `/hooks/…`, and how each proves itself.
     pub hooks: Arc<BTreeMap<ConnectionName, Arc<dyn Hook>>>,
     /// What a message that was posted is to us.

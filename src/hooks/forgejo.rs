@@ -30,18 +30,27 @@ impl ForgejoHook {
     }
 
     fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let signature = SIGNATURES.iter().find_map(|name| text(headers, name));
-        // Without a secret the headers are there, and empty.
-        let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
-            let what = "`x-forgejo-signature` is missing; set the webhook's secret";
-            return Err(Refusal::Unsigned(what));
-        };
-        let hex = signature.strip_prefix("sha256=").unwrap_or(signature);
+        let hex = presented(headers)?;
         if is_signed(&self.secrets, body, hex) { Ok(()) } else { Err(Refusal::Forged) }
     }
 }
 
+/// The signature, which only the body proves.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let signature = SIGNATURES.iter().find_map(|name| text(headers, name));
+    // Without a secret the headers are there, and empty.
+    let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
+        let what = "`x-forgejo-signature` is missing; set the webhook's secret";
+        return Err(Refusal::Unsigned(what));
+    };
+    Ok(signature.strip_prefix("sha256=").unwrap_or(signature))
+}
+
 impl Hook for ForgejoHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         self.prove(headers, body)?;
         let mut events = EVENTS.iter().filter_map(|name| text(headers, name));
@@ -94,7 +103,12 @@ mod tests {
         match hook().admit(&headers(lines), BODY) {
             Ok(Admitted::Message(message, _)) => message.topic,
             Ok(Admitted::Ping) => "ping".to_owned(),
-            Err(refusal) => refusal.to_string(),
+            Err(refusal) => {
+                // What has no signature is refused without its body.
+                let is_unsigned = matches!(refusal, Refusal::Unsigned(_));
+                assert_eq!(hook().glance(&headers(lines)).is_err(), is_unsigned, "{refusal}");
+                refusal.to_string()
+            }
         }
     }
 

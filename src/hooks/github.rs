@@ -32,19 +32,28 @@ impl GithubHook {
     }
 
     fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let Some(signature) = text(headers, &SIGNATURE) else {
-            return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
-                "`x-hub-signature` alone (SHA-1) does not count, `x-hub-signature-256` is missing"
-            } else {
-                "`x-hub-signature-256` is missing; set the webhook's secret"
-            }));
-        };
-        let hex = signature.strip_prefix("sha256=").ok_or(Refusal::Forged)?;
+        let hex = presented(headers)?;
         if is_signed(&self.secrets, body, hex) { Ok(()) } else { Err(Refusal::Forged) }
     }
 }
 
+/// The signature, which only the body proves.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let Some(signature) = text(headers, &SIGNATURE) else {
+        return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
+            "`x-hub-signature` alone (SHA-1) does not count, `x-hub-signature-256` is missing"
+        } else {
+            "`x-hub-signature-256` is missing; set the webhook's secret"
+        }));
+    };
+    signature.strip_prefix("sha256=").ok_or(Refusal::Forged)
+}
+
 impl Hook for GithubHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         self.prove(headers, body)?;
         let event = text(headers, &EVENT).filter(|event| is_event(event));
@@ -117,6 +126,9 @@ mod tests {
 
     fn refused(headers: &HeaderMap, body: &[u8]) -> String {
         let refusal = hook().admit(headers, body).unwrap_err();
+        // What has no signature is refused without its body.
+        let is_unsigned = matches!(refusal, Refusal::Unsigned(_));
+        assert!(!is_unsigned || hook().glance(headers).is_err(), "{refusal}");
         let kind = match refusal {
             Refusal::Unsigned(_) => "unsigned",
             Refusal::Forged => "forged",

@@ -47,14 +47,7 @@ impl PagureHook {
 
     /// The projects whose key signed it: one, unless somebody gave two the same.
     fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<String>, Refusal> {
-        let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
-        let Some(signature) = signature else {
-            return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
-                "`x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing"
-            } else {
-                "`x-pagure-signature-256` is missing"
-            }));
-        };
+        let signature = presented(headers)?;
         // All are tried, so that the time does not tell whose key it was.
         let signers = self.keys.iter().filter(|(_, keys)| is_signed(keys, body, signature));
         let projects: Vec<String> = signers.map(|(project, _)| project.clone()).collect();
@@ -62,7 +55,23 @@ impl PagureHook {
     }
 }
 
+/// The signature, which only the body proves.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
+    signature.ok_or_else(|| {
+        Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
+            "`x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing"
+        } else {
+            "`x-pagure-signature-256` is missing"
+        })
+    })
+}
+
 impl Hook for PagureHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         let projects = self.prove(headers, body)?;
         let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
@@ -119,10 +128,16 @@ mod tests {
         });
         let hook = PagureHook::new(connection, BTreeMap::from(keys));
         let headers = lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
-        match hook.admit(&headers.collect(), body.as_bytes()) {
+        let headers = headers.collect();
+        match hook.admit(&headers, body.as_bytes()) {
             Ok(Admitted::Message(message, speaker)) => Ok((message, speaker)),
             Ok(Admitted::Ping) => Err("ping".to_owned()),
-            Err(refusal) => Err(refusal.to_string()),
+            Err(refusal) => {
+                // What has no signature is refused without its body.
+                let is_unsigned = matches!(refusal, Refusal::Unsigned(_));
+                assert_eq!(hook.glance(&headers).is_err(), is_unsigned, "{refusal}");
+                Err(refusal.to_string())
+            }
         }
     }
 

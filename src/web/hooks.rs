@@ -141,7 +141,11 @@ async fn take(
     request: Request,
 ) -> Outcome {
     let (head, body) = request.into_parts();
-    let body = match site.room.read(body).await {
+    // Before the body: what strangers send takes no room.
+    if let Err(refusal) = hook.glance(&head.headers) {
+        return refusal.into();
+    }
+    let body = match site.hook_room.read(body).await {
         Ok(body) => body,
         Err(unread) => return unread.into(),
     };
