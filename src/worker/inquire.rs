@@ -1,5 +1,6 @@
 //! Asking a forge; what it answers is an event.
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::perform::Ending;
@@ -79,6 +80,10 @@ async fn heed(
     }
     comment.bot |= giver.is_bot;
     let mut on = forge.proposal(&said.on.subject()).await?;
+    let (meant, told) = (said.on.subject(), on.subject());
+    if told != meant {
+        return Err(Failure::give_up(anyhow!("`{meant}` has moved, it is `{told}` now")));
+    }
     let pusher = pusher.filter(|(head, _)| Some(head) == on.head.sha.as_ref());
     let asked = people(forge, &on, pusher.map(|(_, pusher)| pusher)).await?;
     on.asked = Some(asked);
