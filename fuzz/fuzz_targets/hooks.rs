@@ -4,15 +4,23 @@
 
 #![no_main]
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hmac::{Hmac, Mac};
 use libfuzzer_sys::fuzz_target;
+use pointsman::clock::Clock;
+use pointsman::hooks::forgejo::ForgejoHook;
+use pointsman::hooks::github::GithubHook;
+use pointsman::hooks::gitlab::GitLabHook;
+use pointsman::hooks::jenkins::JenkinsHook;
+use pointsman::hooks::pagure::PagureHook;
 use pointsman::hooks::{Admitted, Hook, Refusal, relayed};
 use pointsman::subject::ConnectionName;
 use pointsman::topic::read::Selection;
 use pointsman_fuzz::{Post, every_topic, read};
+use secrecy::SecretString;
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -21,7 +29,20 @@ const SECRET: &str = "a secret that everybody knows";
 
 static TOPICS: LazyLock<Selection> = LazyLock::new(every_topic);
 /// Every hook there is: one line each.
-static HOOKS: LazyLock<Vec<Box<dyn Hook>>> = LazyLock::new(|| vec![Box::new(Unsigned)]);
+static HOOKS: LazyLock<Vec<Box<dyn Hook>>> = LazyLock::new(|| {
+    let at = |name: &str| ConnectionName::try_from(name.to_owned()).expect("a name");
+    let secret = || vec![SecretString::from(SECRET.to_owned())];
+    let keys = BTreeMap::from([("rail/signalbox".to_owned(), secret())]);
+    let tokens = GitLabHook::new(at("gitlab.main"), (secret(), &[]), Clock::system());
+    vec![
+        Box::new(Unsigned),
+        Box::new(ForgejoHook::new(at("forgejo.main"), secret())),
+        Box::new(GithubHook::new(at("github.main"), secret())),
+        Box::new(tokens.expect("no keys")),
+        Box::new(JenkinsHook::new(at("jenkins.main"), secret())),
+        Box::new(PagureHook::new(at("pagure.main"), keys)),
+    ]
+});
 
 fuzz_target!(|data: &[u8]| {
     let post = Post::read(data);
@@ -38,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
     sign(&mut headers, post.body);
     for hook in HOOKS.iter() {
         match hook.admit(&headers, post.body) {
-            Ok(Admitted::Message(message)) => {
+            Ok(Admitted::Message(message, _)) => {
                 let kept = String::from_utf8_lossy(&message.body);
                 assert!(!kept.contains(SECRET) || contains(post.body, SECRET), "{kept}");
                 read(&message, &TOPICS);
@@ -61,8 +82,10 @@ fn sign(headers: &mut HeaderMap, body: &[u8]) {
     let values = [
         ("x-hub-signature-256", format!("sha256={digest}")),
         ("x-forgejo-signature", digest.clone()),
-        ("x-gitea-signature", digest),
+        ("x-gitea-signature", digest.clone()),
+        ("x-pagure-signature-256", digest),
         ("x-gitlab-token", SECRET.to_owned()),
+        ("authorization", format!("Bearer {SECRET}")),
     ];
     for (name, value) in values {
         headers.insert(name, value.parse().expect("digits"));
@@ -84,6 +107,6 @@ impl Hook for Unsigned {
         let headers = [(format!("X-{kind}-Event"), Value::String(event.clone()))];
         let message =
             relayed(&connection, format!("{kind}.{event}"), headers.into_iter().collect(), body)?;
-        Ok(Admitted::Message(message))
+        Ok(Admitted::of_all(message))
     }
 }
