@@ -116,21 +116,21 @@ impl<'de> Deserialize<'de> for SecretRefs {
         impl<'de> serde::de::Visitor<'de> for Either {
             type Value = SecretRefs;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`file:/path` or `env:NAME`, or a list of them")
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("`file:/path` or `env:NAME`, or a list of them")
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SecretRefs, E> {
-                let one = SecretRef::try_from(text.to_owned()).map_err(E::custom)?;
+            fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<SecretRefs, E> {
+                let one = SecretRef::try_from(v.to_owned()).map_err(E::custom)?;
                 Ok(SecretRefs(vec![one]))
             }
 
             fn visit_seq<A: serde::de::SeqAccess<'de>>(
                 self,
-                mut list: A,
+                mut seq: A,
             ) -> Result<SecretRefs, A::Error> {
                 let mut all = Vec::new();
-                while let Some(one) = list.next_element()? {
+                while let Some(one) = seq.next_element()? {
                     all.push(one);
                 }
                 Ok(SecretRefs(all))
