@@ -4,5 +4,7 @@ mod forgejo;
 mod github;
 mod gitlab;
 mod pagure;
+mod postbox;
+mod relayed;
 mod stage;
 mod stories;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use pointsman::sandbox::gitlab::{GitLabStandIn, NewMergeRequest, Options, WebHook};
 use url::Url;
 
-use super::stage::{OWN, PROJECT, SECRET, Stage, TOKEN};
+use super::stage::{New, OWN, PROJECT, SECRET, Stage, TOKEN};
 
 /// May merge.
 const MAINTAINER: u8 = 40;
@@ -54,16 +54,16 @@ impl Stage for Town {
         self.0.set_access(PROJECT, user, MAINTAINER).unwrap();
     }
 
-    async fn open(&self, author: &str, head: &str) -> u64 {
-        self.0.add_user(author);
+    async fn open(&self, new: &New) -> u64 {
+        self.0.add_user(&new.author);
         let new = NewMergeRequest {
             project: PROJECT.to_owned(),
             fork: None,
-            author: author.to_owned(),
-            title: "Lock the blades".to_owned(),
-            source_branch: "lock".to_owned(),
+            author: new.author.clone(),
+            title: format!("{}{}", if new.is_draft { "Draft: " } else { "" }, new.title),
+            source_branch: new.branch.clone(),
             target: "main".to_owned(),
-            head: head.to_owned(),
+            head: new.head.clone(),
         };
         self.0.open(&new).await.unwrap().0
     }
@@ -82,6 +82,10 @@ impl Stage for Town {
 
     async fn close(&self, number: u64) {
         self.0.close((PROJECT, number), "grace").await.unwrap();
+    }
+
+    async fn ready(&self, number: u64) {
+        self.0.ready((PROJECT, number), "ada").await.unwrap();
     }
 
     async fn echo(&self) {
