@@ -3,6 +3,7 @@
 mod forgejo;
 mod github;
 mod gitlab;
+mod missed;
 mod pagure;
 mod postbox;
 mod relayed;

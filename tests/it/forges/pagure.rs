@@ -56,6 +56,10 @@ impl Stage for Town {
         false
     }
 
+    fn has_drafts(&self) -> bool {
+        false
+    }
+
     async fn hook_to(&self, url: &Url) {
         *self.webhook.lock().unwrap() = Some(url.clone());
     }

@@ -1,7 +1,6 @@
 //! Webhooks that come by a relay and over a broker, and perhaps by the door as well.
 
 use pointsman::sandbox::jenkins::BuildResult;
-use serde_json::Value;
 
 use super::postbox::{Post, Postbox};
 use super::stage::{HEAD, New, Stage, Story, rule};
@@ -46,15 +45,7 @@ async fn what_a_relay_tells_is_built_once(stage: &dyn Stage) {
 
     // All of it by the door as well: other messages about the same.
     let before = story.settle().await;
-    for post in &posts {
-        let answer = post.send(&story.door()).await;
-        let (status, words) = answer.split_once(' ').unwrap();
-        assert!(matches!(status, "202" | "200"), "{answer}");
-        let words: Value = serde_json::from_str(words).unwrap();
-        let Some(id) = words["id"].as_str() else { continue };
-        story.world.until("the post", |look| look.messages.contains_key(id)).await;
-    }
-    let after = story.settle().await;
+    let after = story.deliver(&posts).await;
     assert!(after.messages.len() >= before.messages.len() + 3, "the door let nothing in");
     assert_eq!(after.dead(), "");
     assert_eq!(story.built(), ['a', 'a', 'b']);

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use pointsman::sandbox::jenkins::BuildResult;
+use serde_json::Value;
 use url::Url;
 
+use super::postbox::Post;
 use crate::world::look::Look;
 use crate::world::{JOB, Setup, World, sha};
 
@@ -56,6 +58,11 @@ pub(super) trait Stage: Send + Sync {
 
     /// Whether our comments there can be edited.
     fn edits(&self) -> bool;
+
+    /// Whether it knows drafts.
+    fn has_drafts(&self) -> bool {
+        true
+    }
 
     /// Lets webhooks go to this address.
     async fn hook_to(&self, url: &Url);
@@ -125,6 +132,20 @@ impl<'a> Story<'a> {
         self.world.settle().await;
         self.stage.echo().await;
         self.world.settle().await
+    }
+
+    /// Delivers what was posted to somebody else, and waits until all is done.
+    pub(super) async fn deliver(&mut self, posts: &[Post]) -> Look {
+        let door = self.door();
+        for post in posts {
+            let answer = post.send(&door).await;
+            let (status, words) = answer.split_once(' ').unwrap();
+            assert!(matches!(status, "202" | "200"), "{answer}");
+            let words: Value = serde_json::from_str(words).unwrap();
+            let Some(id) = words["id"].as_str() else { continue };
+            self.world.until("the post", |look| look.messages.contains_key(id)).await;
+        }
+        self.settle().await
     }
 
     /// The builds that were asked for: the commit of each.
