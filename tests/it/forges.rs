@@ -1,5 +1,6 @@
 //! The same stories on every forge, over real HTTP: webhooks in, the forge's API out.
 
+mod doors;
 mod forgejo;
 mod github;
 mod gitlab;

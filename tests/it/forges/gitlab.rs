@@ -1,6 +1,8 @@
 //! GitLab.
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pointsman::sandbox::gitlab::{GitLabStandIn, NewMergeRequest, Options, WebHook};
 use url::Url;
 
@@ -9,7 +11,11 @@ use super::stage::{New, OWN, PROJECT, SECRET, Stage, TOKEN};
 /// May merge.
 const MAINTAINER: u8 = 40;
 
-pub(super) struct Town(GitLabStandIn);
+/// A key with which webhooks are signed.
+pub(super) const SIGNING_KEY: &[u8] = b"a-key-of-the-doors-0123456789abc";
+
+/// A GitLab, and whether its webhooks are signed instead of carrying a token.
+pub(super) struct Town(GitLabStandIn, bool);
 
 impl Town {
     pub(super) async fn new() -> Self {
@@ -18,8 +24,18 @@ impl Town {
         gitlab.add_user(OWN);
         gitlab.set_access(PROJECT, OWN, MAINTAINER).unwrap();
         gitlab.add_token(TOKEN, OWN);
-        Self(gitlab)
+        Self(gitlab, false)
     }
+
+    /// One whose webhooks are signed.
+    pub(super) async fn signing() -> Self {
+        Self(Self::new().await.0, true)
+    }
+}
+
+/// [`SIGNING_KEY`] as people write it.
+pub(super) fn signing_token() -> String {
+    format!("whsec_{}", STANDARD.encode(SIGNING_KEY))
 }
 
 #[async_trait]
@@ -30,10 +46,15 @@ impl Stage for Town {
 
     fn settings(&self) -> String {
         let url = self.0.url();
+        let proof = if self.1 { "webhook_signing_tokens" } else { "webhook_tokens" };
         format!(
             "[gitlab.main]\nurl = '{url}'\ntoken = 'file:forge-token'\n\
-             webhook_tokens = ['file:forge-secret']\n"
+             {proof} = ['file:forge-secret']\n"
         )
+    }
+
+    fn secret(&self) -> String {
+        if self.1 { signing_token() } else { SECRET.to_owned() }
     }
 
     fn host(&self) -> String {
@@ -45,8 +66,9 @@ impl Stage for Town {
     }
 
     async fn hook_to(&self, url: &Url) {
-        let hook = WebHook { url: url.clone(), token: SECRET.to_owned(), signing_token: None };
-        self.0.set_hook(Some(hook));
+        let token = if self.1 { "" } else { SECRET };
+        let signing_token = self.1.then(signing_token);
+        self.0.set_hook(Some(WebHook { url: url.clone(), token: token.to_owned(), signing_token }));
     }
 
     fn trust(&self, user: &str) {

@@ -22,6 +22,12 @@ pub(super) struct Post {
 }
 
 impl Post {
+    /// Something that nobody sends by himself.
+    pub(super) fn of(headers: &[(&str, String)], body: String) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Self { headers: headers.collect(), body }
+    }
+
     /// What a header says.
     pub(super) fn says(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);

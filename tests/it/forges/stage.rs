@@ -53,6 +53,11 @@ pub(super) trait Stage: Send + Sync {
     /// Its settings; the secrets are in the files `forge-token` and `forge-secret`.
     fn settings(&self) -> String;
 
+    /// What is in `forge-secret`.
+    fn secret(&self) -> String {
+        SECRET.to_owned()
+    }
+
     /// The host by which it calls itself.
     fn host(&self) -> String;
 
@@ -106,9 +111,14 @@ impl<'a> Story<'a> {
     /// What [`Story::begin_in`] begins with.
     pub(super) async fn setup(stage: &dyn Stage, rules: &str) -> Setup {
         let setup = World::of(rules).await.settings(&stage.settings());
-        write(setup.folder(), "forge-token", TOKEN);
-        write(setup.folder(), "forge-secret", SECRET);
+        Self::furnish(stage, setup.folder());
         setup
+    }
+
+    /// Writes the secrets to where the settings of the forge say.
+    pub(super) fn furnish(stage: &dyn Stage, folder: &Path) {
+        write(folder, "forge-token", TOKEN);
+        write(folder, "forge-secret", &stage.secret());
     }
 
     /// As [`Story::begin`], in a world of its own.
@@ -213,6 +223,6 @@ fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-fn door(address: SocketAddr, kind: &str, name: &str) -> Url {
+pub(super) fn door(address: SocketAddr, kind: &str, name: &str) -> Url {
     Url::parse(&format!("http://{address}/hooks/{kind}/{name}")).unwrap()
 }
