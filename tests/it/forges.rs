@@ -4,6 +4,7 @@ mod doors;
 mod forgejo;
 mod github;
 mod gitlab;
+mod hostile;
 mod missed;
 mod pagure;
 mod postbox;

@@ -58,8 +58,14 @@ impl Post {
         format!("{} {}", answer.status.as_u16(), String::from_utf8(answer.body).unwrap())
     }
 
-    /// Topic and body that webhook-to-fedora-messaging makes of it, which hands on all headers.
+    /// Topic and body that webhook-to-fedora-messaging makes of it, which hands on all headers;
+    /// Pagure publishes by itself what is in its envelopes.
     pub(super) fn relayed(&self, forge: &str) -> (String, Value) {
+        if forge == "pagure" {
+            let envelope: Value = serde_json::from_str(&self.body).unwrap();
+            let topic = envelope["topic"].as_str().unwrap();
+            return (format!("io.pagure.prod.pagure.{topic}"), envelope["msg"].clone());
+        }
         let event = self.says(&format!("x-{forge}-event")).unwrap();
         let event = event.trim_end_matches(" Hook").to_lowercase().replace(' ', "_");
         let headers: Map<String, Value> =
