@@ -7,7 +7,7 @@ mod gitlab;
 mod hostile;
 mod missed;
 mod pagure;
-mod postbox;
+pub(crate) mod postbox;
 mod relayed;
 mod stage;
 mod stories;

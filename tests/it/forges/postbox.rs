@@ -16,39 +16,39 @@ use crate::world::PATIENCE;
 
 /// A webhook as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Post {
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Post {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Post {
     /// Something that nobody sends by himself.
-    pub(super) fn of(headers: &[(&str, String)], body: String) -> Self {
+    pub(crate) fn of(headers: &[(&str, String)], body: String) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         Self { headers: headers.collect(), body }
     }
 
     /// What a header says.
-    pub(super) fn says(&self, name: &str) -> Option<&str> {
+    pub(crate) fn says(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// The same post without a header.
-    pub(super) fn without(&self, name: &str) -> Self {
+    pub(crate) fn without(&self, name: &str) -> Self {
         let headers = self.headers.iter().filter(|(known, _)| known != name);
         Self { headers: headers.cloned().collect(), ..self.clone() }
     }
 
     /// The same post with this header, in place of one that it may have.
-    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut post = self.without(name);
         post.headers.push((name.to_owned(), value.to_owned()));
         post
     }
 
     /// Posts it; status and words of the answer.
-    pub(super) async fn send(&self, url: &Url) -> String {
+    pub(crate) async fn send(&self, url: &Url) -> String {
         let remote = Remote::new(url, PATIENCE, Clock::system()).unwrap();
         let mut request = remote.request(Method::POST, url.clone()).body(self.body.clone());
         for (name, value) in &self.headers {
@@ -60,7 +60,7 @@ impl Post {
 
     /// Topic and body that webhook-to-fedora-messaging makes of it, which hands on all headers;
     /// Pagure publishes by itself what is in its envelopes.
-    pub(super) fn relayed(&self, forge: &str) -> (String, Value) {
+    pub(crate) fn relayed(&self, forge: &str) -> (String, Value) {
         if forge == "pagure" {
             let envelope: Value = serde_json::from_str(&self.body).unwrap();
             let topic = envelope["topic"].as_str().unwrap();
@@ -77,14 +77,14 @@ impl Post {
 }
 
 /// Keeps what is posted to it.
-pub(super) struct Postbox {
-    pub(super) url: Url,
+pub(crate) struct Postbox {
+    pub(crate) url: Url,
     kept: Arc<Mutex<Vec<Post>>>,
     _server: JoinSet<()>,
 }
 
 impl Postbox {
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let kept = Arc::<Mutex<Vec<Post>>>::default();
@@ -95,7 +95,7 @@ impl Postbox {
     }
 
     /// Takes out what has come, oldest first.
-    pub(super) fn take(&self) -> Vec<Post> {
+    pub(crate) fn take(&self) -> Vec<Post> {
         std::mem::take(&mut *self.kept.lock().unwrap())
     }
 }
