@@ -14,6 +14,7 @@ use reqwest::Method;
 use rusqlite::{Connection, OpenFlags};
 use secrecy::SecretString;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::gate::{Gate, Place, Trap};
@@ -200,10 +201,10 @@ impl Village {
         }
     }
 
-    /// Lets it all go on, for ever.
-    async fn live(&self) {
+    /// Lets it all go on until somebody says stop.
+    async fn live(&self, stop: &CancellationToken) {
         let mut glances = tokio::time::interval(GLANCE);
-        loop {
+        while !stop.is_cancelled() {
             self.talk().await;
             self.deliver().await;
             glances.tick().await;
@@ -286,10 +287,10 @@ async fn a_process_that_is_killed_while_people_talk_to_it_answers_each_of_them_o
     println!("crashes: {kills} kills, POINTSMAN_TEST_SEED={seed}");
     let village = Arc::new(Village::build().await);
     // People do not wait for it to come back.
-    let mut people = JoinSet::new();
+    let (mut people, stop) = (JoinSet::new(), CancellationToken::new());
     people.spawn({
-        let village = Arc::clone(&village);
-        async move { village.live().await }
+        let (village, stop) = (Arc::clone(&village), stop.clone());
+        async move { village.live(&stop).await }
     });
     let (folder, ledger) = (village.scenery.folder.path(), village.scenery.ledger_path());
     for _ in 0..kills {
@@ -321,6 +322,8 @@ async fn a_process_that_is_killed_while_people_talk_to_it_answers_each_of_them_o
     let is_late = tokio::time::timeout(PATIENCE, end).await.is_err();
     let look = village.look();
     assert!(!is_late, "not done: {:#?}", (&village.proposals, &look.open, &look.buried));
+    stop.cancel();
+    people.join_next().await.unwrap().unwrap();
     judge(&village);
     survivor.kill().await;
 }
