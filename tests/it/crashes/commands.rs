@@ -263,6 +263,7 @@ fn judge(village: &Village) {
         let words = board.text.replace('\u{2060}', "");
         assert!(words.contains("**unit** at") && words.contains(": passed"), "{words}");
         assert!(words.contains("mallory is a stranger here"), "the refusal is gone: {words}");
+        assert!(words.contains("may be built, and nothing"), "the approval is gone: {words}");
     }
     // Each command was heard once, and decided upon.
     let count = "SELECT kind, count(DISTINCT identity), count(*) FROM events \
