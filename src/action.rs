@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
-use crate::event::proposal::{CommentEvent, PullRequestEvent};
-use crate::subject::{ConnectionName, RunId, Subject, Verdict};
+use crate::event::proposal::{CommentEvent, PullRequestEvent, Pusher};
+use crate::subject::{CommitSha, ConnectionName, RunId, Subject, Verdict};
 
 /// One thing to do, and where it stands in line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +65,12 @@ impl Task {
 #[serde(rename_all = "snake_case")]
 pub enum Inquiry {
     /// What the author of a proposal is to its project.
-    Author(Box<PullRequestEvent>),
+    Author {
+        /// The proposal.
+        proposal: Box<PullRequestEvent>,
+        /// Who pushed its head, where that was somebody else.
+        pusher: Option<Pusher>,
+    },
     /// What the writer of these commands is to the project, and how the proposal stands.
     Commands {
         /// The comment.
@@ -74,6 +79,9 @@ pub enum Inquiry {
         commands: Vec<Command>,
         /// Whether the ledger knows the proposal, so that a push it has missed is news to it.
         is_known: bool,
+        /// Who pushed the head that the ledger knows, where that was somebody else.
+        #[serde(default)]
+        pusher: Option<(CommitSha, Pusher)>,
     },
 }
 

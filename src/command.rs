@@ -213,6 +213,11 @@ impl Grammar {
         self.all(text, Command::PER_COMMENT_MAX)
     }
 
+    /// All commands in a comment, also those that are too many to be heeded.
+    pub fn every(&self, text: &str) -> Vec<Command> {
+        self.all(text, usize::MAX)
+    }
+
     /// The commands that an edit of a comment adds; one that is only written otherwise is none.
     pub fn added(&self, before: &str, after: &str) -> Vec<Command> {
         let new = self.all(after, usize::MAX);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Action;
 use crate::command::Command;
 use crate::event::EventKind;
-use crate::event::proposal::Standing;
+use crate::event::proposal::{Pusher, Standing};
 use crate::run::Run;
 use crate::subject::{CommitSha, Verdict};
 
@@ -77,6 +77,9 @@ pub struct Answer {
     pub command: String,
     /// The answer.
     pub words: String,
+    /// When it was given, in milliseconds since 1970.
+    #[serde(default)]
+    pub at: i64,
 }
 
 /// A proposal as it was last heard of.
@@ -99,6 +102,12 @@ pub struct SubjectState {
     /// The commit that somebody lets be built; a push takes it back.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// The branch it wants to change, where that was told.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Who pushed its head, where that was somebody else than its author.
+    #[serde(default)]
+    pub pusher: Option<Pusher>,
     /// The last answers to commands, newest last, at most [`SubjectState::ANSWERS_MAX`].
     #[serde(default)]
     pub answers: Vec<Answer>,
@@ -108,7 +117,15 @@ impl SubjectState {
     /// How many past heads are remembered, to tell late news from a return to an old head.
     pub const PAST_HEADS_MAX: usize = 50;
     /// How many answers are shown in the one comment.
-    pub const ANSWERS_MAX: usize = 3;
+    pub const ANSWERS_MAX: usize = Command::PER_COMMENT_MAX;
+    /// How long an answer is shown, in milliseconds, once there is another one or another head.
+    pub const ANSWER_AGE_MAX: i64 = 15 * 60_000;
+
+    /// Forgets the answers that are no news any more.
+    pub fn keep_answers(&mut self, now: i64) {
+        let oldest = now.saturating_sub(Self::ANSWER_AGE_MAX);
+        self.answers.retain(|answer| answer.at >= oldest);
+    }
 }
 
 /// What the rules say to one event.

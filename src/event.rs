@@ -271,13 +271,13 @@ impl Event {
     }
 
     /// The host of the system that it happened on, where that is told.
-    pub fn into_instance(self) -> Option<String> {
+    pub fn instance(&self) -> Option<&str> {
         match self {
-            Self::PullRequest(event) => Some(event.instance),
-            Self::Comment(event) => Some(event.on.instance),
-            Self::Command(event) => Some(event.on.instance),
-            Self::Push(event) => Some(event.instance),
-            Self::Build(event) => event.instance,
+            Self::PullRequest(event) => Some(&event.instance),
+            Self::Comment(event) => Some(&event.on.instance),
+            Self::Command(event) => Some(&event.on.instance),
+            Self::Push(event) => Some(&event.instance),
+            Self::Build(event) => event.instance.as_deref(),
         }
     }
 

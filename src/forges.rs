@@ -33,6 +33,9 @@ pub struct Person {
 pub trait Forge: Send + Sync {
     /// A proposal as it is now: `pull_request.updated`, or `pull_request.closed` where it is not
     /// open; with head, target and the author's id, and without standing.
+    ///
+    /// It is told under the name that its project has now: one that was renamed answers to the
+    /// old name, too, and what follows must not have two subjects.
     async fn proposal(&self, subject: &Subject) -> Result<PullRequestEvent, Failure>;
 
     /// What somebody is to a project (its full name) now.
@@ -40,6 +43,7 @@ pub trait Forge: Send + Sync {
     /// A project that is not there, or an account that is not who it was, is a stranger's.
     async fn person(&self, project: &str, account: &Account) -> Result<Person, Failure>;
 
-    /// The open proposals of a project, as [`Forge::proposal`] tells each.
+    /// The open proposals of a project, as [`Forge::proposal`] tells each, the newest first: where
+    /// there are too many, the oldest are left out, and that is logged.
     async fn open_proposals(&self, project: &str) -> Result<Vec<PullRequestEvent>, Failure>;
 }

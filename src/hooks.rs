@@ -24,17 +24,40 @@ pub enum Refusal {
     Malformed(String),
 }
 
+/// For whom the sender of a post speaks, by what proved it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// For all that the connection has: there is one secret for all of it.
+    Connection,
+    /// For these projects (their full names), whose own key proved it.
+    Projects(Vec<String>),
+}
+
 /// What was let in.
 #[derive(Debug)]
 pub enum Admitted {
-    /// A message.
-    Message(Message),
+    /// A message, and for whom its sender speaks.
+    Message(Message, Speaker),
     /// The sender tries whether we are there.
     Ping,
 }
 
+impl Admitted {
+    /// A message whose sender speaks for the whole connection.
+    pub fn of_all(message: Message) -> Self {
+        Self::Message(message, Speaker::Connection)
+    }
+}
+
 /// What one connection posts.
 pub trait Hook: Send + Sync {
+    /// Whether the headers alone speak against it: there is room for the bodies of few, and only
+    /// who may be proved has a claim to it.
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let _ = headers;
+        Ok(())
+    }
+
     /// The message that was posted, once its sender is proved.
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal>;
 }

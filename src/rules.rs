@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::directory::Directory;
+use crate::event::proposal::PullRequestEvent;
 use crate::event::{Event, EventKind};
 use crate::expression::{Expression, Text};
 use crate::run::ReportTo;
@@ -174,8 +175,19 @@ impl RuleSet {
 
     /// The rules that build the proposal of `event`, whatever kind of event they wait for.
     fn building(&self, event: &Event) -> impl Iterator<Item = &Rule> {
-        let rules = self.rules.iter().filter(|rule| rule.heeds.contains(&EventKind::CommandTest));
+        let rules = self.rules.iter().filter(|rule| rule.is_commanded());
         rules.filter(|rule| rule.places.iter().all(|place| place.covers(event)))
+    }
+
+    /// Whether some rule may build this proposal when somebody asks for it.  A message about a
+    /// comment may not tell the target.
+    fn builds(&self, on: &PullRequestEvent) -> bool {
+        let event = Event::PullRequest(on.clone());
+        self.rules.iter().filter(|rule| rule.is_commanded()).any(|rule| {
+            rule.places.iter().all(|place| {
+                (place.name == "target" && on.target.is_empty()) || place.covers(&event)
+            })
+        })
     }
 
     /// The tests that the files carry, in order.
@@ -238,6 +250,15 @@ impl RuleSet {
         projects.sort();
         projects.dedup();
         projects
+    }
+}
+
+impl Rule {
+    /// Whether it builds when somebody asks for it.
+    fn is_commanded(&self) -> bool {
+        let is_asked =
+            |kind: &EventKind| matches!(kind, EventKind::CommandTest | EventKind::CommandRetest);
+        self.build.is_some() && self.heeds.iter().any(is_asked)
     }
 }
 

@@ -92,6 +92,55 @@ impl SecretRef {
     }
 }
 
+/// Where one secret is kept, or several: there are two while one takes the place of the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretRefs(pub Vec<SecretRef>);
+
+impl schemars::JsonSchema for SecretRefs {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretRefs".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<SecretRef>();
+        let more = generator.subschema_for::<Vec<SecretRef>>();
+        schemars::json_schema!({ "anyOf": [one, more] })
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRefs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Reads them: what is tried in turn could not tell what is wrong.
+        struct Either;
+
+        impl<'de> serde::de::Visitor<'de> for Either {
+            type Value = SecretRefs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`file:/path` or `env:NAME`, or a list of them")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SecretRefs, E> {
+                let one = SecretRef::try_from(text.to_owned()).map_err(E::custom)?;
+                Ok(SecretRefs(vec![one]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<SecretRefs, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    all.push(one);
+                }
+                Ok(SecretRefs(all))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
 /// Fetches several secrets; the error is that of the first that cannot be read.
 pub fn read_all(references: &[SecretRef]) -> Result<Vec<SecretString>, SecretError> {
     references.iter().map(SecretRef::read).collect()
@@ -102,4 +151,24 @@ pub fn read_all(references: &[SecretRef]) -> Result<Vec<SecretString>, SecretErr
 pub fn is_same(secret: &SecretString, presented: &str) -> bool {
     use subtle::ConstantTimeEq;
     secret.expose_secret().as_bytes().ct_eq(presented.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_secret_or_several_are_kept_at_places() {
+        let read = |text: &str| {
+            serde_json::from_str::<SecretRefs>(text).map(|refs| refs.0.len()).map_err(|error| {
+                let text = error.to_string();
+                text.split(" at line").next().unwrap_or_default().to_owned()
+            })
+        };
+        assert_eq!(read(r#""env:KEY""#), Ok(1));
+        assert_eq!(read(r#"["env:OLD", "file:/key"]"#), Ok(2));
+        let itself = "a secret is given as `file:/path` or `env:NAME`, never itself".to_owned();
+        assert_eq!(read(r#""hunter2""#), Err(itself.clone()));
+        assert_eq!(read(r#"["hunter2"]"#), Err(itself));
+    }
 }

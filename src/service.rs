@@ -334,9 +334,10 @@ impl Service {
             bus,
             token: token.context("cannot read `web.token`")?,
             room: web::body::Room::new(settings.web.body_max.bytes()),
+            hook_room: web::body::Room::new(settings.web.body_max.bytes()),
             hooks: Arc::new(registry::hooks(settings, self.ledger.clock())?),
-            weigh: Arc::new(move |connection, message| {
-                live.current().reader.weigh(connection, message)
+            weigh: Arc::new(move |connection, speaker, message| {
+                live.current().reader.weigh((connection, speaker), message)
             }),
             quiet: Arc::default(),
             limits: limits(settings),

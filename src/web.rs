@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::envelope::Limits;
-use crate::hooks::Hook;
+use crate::hooks::{Hook, Speaker};
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::remote::chain;
@@ -36,16 +36,18 @@ pub use server::serve;
 /// What a message that was posted is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Worth {
-    /// Somebody wants it, or has to see that it cannot be read.
+    /// Somebody wants it.
     Wanted,
     /// No rule can care.
     Unwanted,
-    /// It tells of this host, which is not the one who posted it.
+    /// A topic reads it and cannot, for this reason.
+    Unreadable(String),
+    /// It tells of something for which its sender does not speak; of what, and why not.
     Foreign(String),
 }
 
 /// What a message that a connection posted is to us.
-pub type Weigh = Arc<dyn Fn(&ConnectionName, &Message) -> Worth + Send + Sync>;
+pub type Weigh = Arc<dyn Fn(&ConnectionName, &Speaker, &Message) -> Worth + Send + Sync>;
 
 /// What the pages need to know.
 #[derive(Clone)]
@@ -54,8 +56,10 @@ pub struct Site {
     pub bus: Arc<dyn Post>,
     /// The token of the door; it is closed without one.
     pub token: Option<SecretString>,
-    /// The room for bodies that are being read.
+    /// The room for the bodies of those who have shown the token.
     pub room: Room,
+    /// The room for the bodies of webhooks, of which some are proved only by the body.
+    pub hook_room: Room,
     /// Those who may post to `/hooks/…`, and how each proves itself.
     pub hooks: Arc<BTreeMap<ConnectionName, Arc<dyn Hook>>>,
     /// What a message that was posted is to us.

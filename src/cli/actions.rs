@@ -143,7 +143,7 @@ pub(super) fn task(console: &mut Console, task: &Task) -> anyhow::Result<()> {
             Some(&report.text)
         }
         Task::Notify(notice) => Some(&notice.text),
-        Task::Inquire(Inquiry::Author(proposal)) => {
+        Task::Inquire(Inquiry::Author { proposal, .. }) => {
             field("about", &proposal.author);
             None
         }

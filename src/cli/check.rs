@@ -210,8 +210,10 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     }
     for (name, pagure) in &settings.pagure {
         add(format!("pagure.{name}.token"), pagure.token.as_ref());
-        for key in &pagure.webhook_keys {
-            add(format!("pagure.{name}.webhook_keys"), Some(key));
+        for (project, keys) in &pagure.webhook_keys {
+            for key in &keys.0 {
+                add(format!("pagure.{name}.webhook_keys.{project}"), Some(key));
+            }
         }
         for (project, token) in &pagure.tokens {
             add(format!("pagure.{name}.tokens.{project}"), Some(token));

@@ -204,11 +204,14 @@ fn show_request(request: &PullRequest, screen: &mut Screen) -> std::io::Result<(
         for flag in &head.flags {
             let (look, status) = flag_part(&flag.status);
             let number = flag.url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            // What waits for approval has no build to lead to.
+            let is_build = flag.url.contains("/job/") && !number.is_empty();
+            let link = if is_build { format!("→ build {number}") } else { String::new() };
             screen.line(&[
                 part(Look::Plain, format!("       {}  ", short(&head.commit))),
                 (look, status),
                 part(Look::Plain, format!("{}  ", flag.words)),
-                part(Look::Quiet, format!("→ build {number}")),
+                part(Look::Quiet, link),
             ])?;
         }
         if head.flags.is_empty() {

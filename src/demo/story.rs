@@ -92,7 +92,7 @@ async fn come_again(
 }
 
 async fn a_stranger_comes(narrator: &mut Narrator<'_>) -> anyhow::Result<()> {
-    narrator.chapter(5, "A stranger opens a pull request: it is not built").await?;
+    narrator.chapter(5, "A stranger opens a pull request: it waits for approval").await?;
     let told = open(narrator, "quentin", "Mine the signalbox", "free-coins", STRANGE)?;
     narrator.publish(&told).await?;
     narrator.until_idle().await?;

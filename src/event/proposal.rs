@@ -22,6 +22,7 @@ pub(super) const PULL_REQUEST_NAMES: &[&str] = &[
     "author_id",
     "standing",
     "agent",
+    "agent_id",
     "head.sha",
     "head.short",
     "head.url",
@@ -93,8 +94,20 @@ impl Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// What they are to the project; absent where it could not be found out.
+    /// What the author is to the project; absent where it could not be found out.
     pub standing: Option<Standing>,
+    /// What whoever pushed the head is, where that is somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pusher: Option<Standing>,
+}
+
+/// Somebody who pushed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pusher {
+    /// The forge's lasting id of them, where it was told.
+    pub id: Option<String>,
+    /// Their name.
+    pub name: String,
 }
 
 /// What is said about a proposal itself.
@@ -142,6 +155,9 @@ pub struct PullRequestEvent {
     /// Who did what the event tells.
     #[serde(default)]
     pub agent: Option<String>,
+    /// The lasting id of who did it, where there is one besides the name.
+    #[serde(default)]
+    pub agent_id: Option<String>,
     /// Where its commits are.
     #[serde(default)]
     pub head: Head,
@@ -217,7 +233,8 @@ impl Comment {
     /// What makes it this comment with these words.
     pub(super) fn moment(&self) -> String {
         let words = hash(&[self.text.as_bytes()]);
-        format!("{}/{words}", self.id)
+        let at = self.at.map(|at| at.as_millisecond().to_string()).unwrap_or_default();
+        format!("{}/{words}/{at}", self.id)
     }
 }
 
@@ -231,6 +248,16 @@ impl PullRequestEvent {
             number: self.number,
             name: None,
         }
+    }
+
+    /// Who pushed the head that the event brings, if it was not the author.
+    pub fn pusher(&self) -> Option<Pusher> {
+        let name = self.agent.clone().filter(|_| self.event == EventKind::PullRequestUpdated)?;
+        let is_author = match (&self.agent_id, &self.author_id) {
+            (Some(agent), Some(author)) => agent == author,
+            (Some(_) | None, None) | (None, Some(_)) => name == self.author,
+        };
+        (!is_author).then(|| Pusher { id: self.agent_id.clone(), name })
     }
 
     /// What its author is to the project, as far as was told: the forge's answer counts for more

@@ -30,18 +30,27 @@ impl ForgejoHook {
     }
 
     fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let signature = SIGNATURES.iter().find_map(|name| text(headers, name));
-        // Without a secret the headers are there, and empty.
-        let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
-            let what = "`x-forgejo-signature` is missing; set the webhook's secret";
-            return Err(Refusal::Unsigned(what));
-        };
-        let hex = signature.strip_prefix("sha256=").unwrap_or(signature);
+        let hex = presented(headers)?;
         if is_signed(&self.secrets, body, hex) { Ok(()) } else { Err(Refusal::Forged) }
     }
 }
 
+/// The signature, which only the body proves.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let signature = SIGNATURES.iter().find_map(|name| text(headers, name));
+    // Without a secret the headers are there, and empty.
+    let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
+        let what = "`x-forgejo-signature` is missing; set the webhook's secret";
+        return Err(Refusal::Unsigned(what));
+    };
+    Ok(signature.strip_prefix("sha256=").unwrap_or(signature))
+}
+
 impl Hook for ForgejoHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         self.prove(headers, body)?;
         let mut events = EVENTS.iter().filter_map(|name| text(headers, name));
@@ -51,7 +60,7 @@ impl Hook for ForgejoHook {
         // The signature does not cover headers.  Only the name of the event goes on: with the id
         // of the delivery, the same post sent again would be another message.
         let kept = Map::from_iter([("x-forgejo-event".to_owned(), event.into())]);
-        relayed(&self.connection, format!("forgejo.{event}"), kept, body).map(Admitted::Message)
+        relayed(&self.connection, format!("forgejo.{event}"), kept, body).map(Admitted::of_all)
     }
 }
 
@@ -92,9 +101,14 @@ mod tests {
 
     fn topic(lines: &[(&'static str, &str)]) -> String {
         match hook().admit(&headers(lines), BODY) {
-            Ok(Admitted::Message(message)) => message.topic,
+            Ok(Admitted::Message(message, _)) => message.topic,
             Ok(Admitted::Ping) => "ping".to_owned(),
-            Err(refusal) => refusal.to_string(),
+            Err(refusal) => {
+                // What has no signature is refused without its body.
+                let is_unsigned = matches!(refusal, Refusal::Unsigned(_));
+                assert_eq!(hook().glance(&headers(lines)).is_err(), is_unsigned, "{refusal}");
+                refusal.to_string()
+            }
         }
     }
 
@@ -128,7 +142,7 @@ mod tests {
                 ("authorization", "Basic c2VjcmV0"),
             ]);
             match hook().admit(&headers, BODY).unwrap() {
-                Admitted::Message(message) => message,
+                Admitted::Message(message, _) => message,
                 Admitted::Ping => panic!("a ping"),
             }
         };

@@ -32,19 +32,28 @@ impl GithubHook {
     }
 
     fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let Some(signature) = text(headers, &SIGNATURE) else {
-            return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
-                "`x-hub-signature` alone (SHA-1) does not count, `x-hub-signature-256` is missing"
-            } else {
-                "`x-hub-signature-256` is missing; set the webhook's secret"
-            }));
-        };
-        let hex = signature.strip_prefix("sha256=").ok_or(Refusal::Forged)?;
+        let hex = presented(headers)?;
         if is_signed(&self.secrets, body, hex) { Ok(()) } else { Err(Refusal::Forged) }
     }
 }
 
+/// The signature, which only the body proves.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let Some(signature) = text(headers, &SIGNATURE) else {
+        return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
+            "`x-hub-signature` alone (SHA-1) does not count, `x-hub-signature-256` is missing"
+        } else {
+            "`x-hub-signature-256` is missing; set the webhook's secret"
+        }));
+    };
+    signature.strip_prefix("sha256=").ok_or(Refusal::Forged)
+}
+
 impl Hook for GithubHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         self.prove(headers, body)?;
         let event = text(headers, &EVENT).filter(|event| is_event(event));
@@ -62,7 +71,7 @@ impl Hook for GithubHook {
         // The signature does not cover headers.  Only the name of the event goes on: with the id
         // of the delivery, the same post sent again would be another message.
         let kept = Map::from_iter([(EVENT.as_str().to_owned(), event.into())]);
-        relayed(&self.connection, format!("github.{event}"), kept, body).map(Admitted::Message)
+        relayed(&self.connection, format!("github.{event}"), kept, body).map(Admitted::of_all)
     }
 }
 
@@ -117,6 +126,9 @@ mod tests {
 
     fn refused(headers: &HeaderMap, body: &[u8]) -> String {
         let refusal = hook().admit(headers, body).unwrap_err();
+        // What has no signature is refused without its body.
+        let is_unsigned = matches!(refusal, Refusal::Unsigned(_));
+        assert!(!is_unsigned || hook().glance(headers).is_err(), "{refusal}");
         let kind = match refusal {
             Refusal::Unsigned(_) => "unsigned",
             Refusal::Forged => "forged",
@@ -129,7 +141,7 @@ mod tests {
     fn a_post_becomes_the_message_that_a_relay_makes_of_it() {
         for by in ["old", "points"] {
             let admitted = hook().admit(&signed("pull_request", by, BODY), BODY).unwrap();
-            let Admitted::Message(message) = admitted else { panic!("{admitted:?}") };
+            let Admitted::Message(message, _) = admitted else { panic!("{admitted:?}") };
             assert_eq!(message.topic, "github.pull_request");
             let body = String::from_utf8(message.body).unwrap();
             let relayed = r#"{"body":{"action": "opened", "number": 7},"headers":{"x-github-event":"pull_request"},"agent":null}"#;
@@ -143,7 +155,7 @@ mod tests {
             let mut headers = signed("push", "points", BODY);
             headers.insert("x-github-delivery", delivery.parse().unwrap());
             match hook().admit(&headers, BODY).unwrap() {
-                Admitted::Message(message) => message,
+                Admitted::Message(message, _) => message,
                 Admitted::Ping => panic!("a ping"),
             }
         };

@@ -36,7 +36,7 @@ const EVENT_MAX_CHARS: usize = 60;
 
 /// What one GitLab posts.
 ///
-/// A post is let in if it carries one of our signatures that is not older than [`TOLERANCE`], or
+/// A post is let in if it carries one of our signatures that is not older than five minutes, or
 /// one of our secret tokens.  The signature is the HMAC-SHA-256, by the decoded key, over
 /// `webhook-id`, a dot, `webhook-timestamp`, a dot and the body as it came.  The token proves
 /// the sender alone: neither body nor time.  A signature that is wrong is not made good by a
@@ -47,6 +47,14 @@ pub struct GitLabHook {
     tokens: Vec<SecretString>,
     keys: Vec<SecretSlice<u8>>,
     clock: Clock,
+}
+
+/// What a post is proved with.
+enum Presented<'h> {
+    /// One of our tokens.
+    Token,
+    /// Signatures, over this and the body.
+    Signature { signatures: &'h str, id: &'h str, at: &'h str },
 }
 
 impl GitLabHook {
@@ -62,15 +70,19 @@ impl GitLabHook {
         Ok(Self { connection, tokens, keys: keys?, clock })
     }
 
-    fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    /// What proves it: a token, which is proved with this, or a signature, which is not.
+    fn presented<'h>(&self, headers: &'h HeaderMap) -> Result<Presented<'h>, Refusal> {
         let signature = text(headers, &SIGNATURE).filter(|_| !self.keys.is_empty());
         let token = text(headers, &TOKEN).filter(|_| !self.tokens.is_empty());
         match (signature, token) {
-            (Some(signatures), _) => self.is_signed(signatures, headers, body),
+            (Some(signatures), _) => match (text(headers, &ID), text(headers, &TIMESTAMP)) {
+                (Some(id), Some(at)) => Ok(Presented::Signature { signatures, id, at }),
+                _ => Err(Refusal::Unsigned("`webhook-id` or `webhook-timestamp` is missing")),
+            },
             (None, Some(presented)) => {
                 // All are compared, each in time that does not tell where they differ.
                 let same = self.tokens.iter().filter(|token| is_same(token, presented)).count();
-                if same > 0 { Ok(()) } else { Err(Refusal::Forged) }
+                if same > 0 { Ok(Presented::Token) } else { Err(Refusal::Forged) }
             }
             (None, None) => Err(Refusal::Unsigned(match (&*self.tokens, &*self.keys) {
                 (_, []) => "`x-gitlab-token` is missing; set the webhook's secret token",
@@ -80,11 +92,11 @@ impl GitLabHook {
         }
     }
 
-    fn is_signed(&self, signatures: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let (Some(id), Some(timestamp)) = (text(headers, &ID), text(headers, &TIMESTAMP)) else {
-            return Err(Refusal::Unsigned("`webhook-id` or `webhook-timestamp` is missing"));
+    fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+        let Presented::Signature { signatures, id, at } = self.presented(headers)? else {
+            return Ok(());
         };
-        let signed = [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.');
+        let signed = [id.as_bytes(), at.as_bytes(), body].join(&b'.');
         let presented = signatures.split(' ').take(SIGNATURES_MAX);
         let presented = presented.filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
         let made_it = |presented: &Vec<u8>, key: &SecretSlice<u8>| {
@@ -98,7 +110,7 @@ impl GitLabHook {
         if right == 0 {
             return Err(Refusal::Forged);
         }
-        if !self.is_recent(timestamp) {
+        if !self.is_recent(at) {
             return Err(Refusal::Unsigned(
                 "its signature is good, but was made more than five minutes from now by our clock",
             ));
@@ -113,6 +125,10 @@ impl GitLabHook {
 }
 
 impl Hook for GitLabHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         self.prove(headers, body)?;
         let name = text(headers, &EVENT).unwrap_or_default();
@@ -127,7 +143,7 @@ impl Hook for GitLabHook {
         // Nothing proves headers.  Only the name of the event goes on: with the id of the
         // delivery, the same post sent again would be another message.
         let kept = Map::from_iter([(EVENT.as_str().to_owned(), name.into())]);
-        relayed(&self.connection, format!("gitlab.{event}"), kept, body).map(Admitted::Message)
+        relayed(&self.connection, format!("gitlab.{event}"), kept, body).map(Admitted::of_all)
     }
 }
 

@@ -45,6 +45,11 @@ impl JenkinsHook {
 }
 
 impl Hook for JenkinsHook {
+    /// The password does not cover the body: nothing more is proved with it.
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.prove(headers)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         self.prove(headers)?;
         let raw: &RawValue = serde_json::from_slice(body).map_err(|error| {
@@ -55,7 +60,7 @@ impl Hook for JenkinsHook {
             return Err(Refusal::Malformed("the body is no object".to_owned()));
         }
         let id = hash(&[self.connection.as_str().as_bytes(), body]);
-        Ok(Admitted::Message(Message {
+        Ok(Admitted::of_all(Message {
             id: Some(format!("hook-{id}")),
             topic: "jenkins.notification".to_owned(),
             content_type: Some("application/json".to_owned()),
@@ -85,10 +90,17 @@ mod tests {
         if let Some(value) = authorization {
             headers.insert(AUTHORIZATION, value.parse().unwrap());
         }
-        match JenkinsHook::new(connection, secrets.to_vec()).admit(&headers, body) {
-            Ok(Admitted::Message(message)) => message.topic,
+        let hook = JenkinsHook::new(connection, secrets.to_vec());
+        let glance = hook.glance(&headers);
+        match hook.admit(&headers, body) {
+            Ok(Admitted::Message(message, _)) => message.topic,
             Ok(Admitted::Ping) => "ping".to_owned(),
-            Err(refusal) => refusal.to_string(),
+            Err(refusal) => {
+                // The headers are all that proves it.
+                let is_malformed = matches!(refusal, Refusal::Malformed(_));
+                assert_eq!(glance.is_ok(), is_malformed, "{refusal}");
+                refusal.to_string()
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Pagure's webhooks: the messages that it puts on a bus, each in an envelope, and signed.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, HeaderName};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -7,7 +9,7 @@ use serde_json::Map;
 use serde_json::value::RawValue;
 
 use super::signature::is_signed;
-use super::{Admitted, Hook, Refusal};
+use super::{Admitted, Hook, Refusal, Speaker};
 use crate::message::{Message, hash};
 use crate::subject::ConnectionName;
 
@@ -22,7 +24,7 @@ const TEXT_MAX_CHARS: usize = 100;
 #[derive(Debug)]
 pub struct PagureHook {
     connection: ConnectionName,
-    keys: Vec<SecretString>,
+    keys: BTreeMap<String, Vec<SecretString>>,
 }
 
 /// The envelope.  All of it is signed, the topic and the id too.
@@ -36,27 +38,42 @@ struct Envelope<'b> {
 }
 
 impl PagureHook {
-    /// The posts of `connection`, signed with one of the projects' `keys`.
-    pub fn new(connection: ConnectionName, keys: Vec<SecretString>) -> Self {
+    /// The posts of `connection`, signed with the `keys` of projects, which are by full name.
+    ///
+    /// All who may change a project can read its key, so it proves nothing about another.
+    pub fn new(connection: ConnectionName, keys: BTreeMap<String, Vec<SecretString>>) -> Self {
         Self { connection, keys }
     }
 
-    fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
-        let Some(signature) = signature else {
-            return Err(Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
-                "`x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing"
-            } else {
-                "`x-pagure-signature-256` is missing"
-            }));
-        };
-        if is_signed(&self.keys, body, signature) { Ok(()) } else { Err(Refusal::Forged) }
+    /// The projects whose key signed it: one, unless somebody gave two the same.
+    fn prove(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<String>, Refusal> {
+        let signature = presented(headers)?;
+        // All are tried, so that the time does not tell whose key it was.
+        let signers = self.keys.iter().filter(|(_, keys)| is_signed(keys, body, signature));
+        let projects: Vec<String> = signers.map(|(project, _)| project.clone()).collect();
+        if projects.is_empty() { Err(Refusal::Forged) } else { Ok(projects) }
     }
 }
 
+/// The signature, which only the body proves.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
+    signature.ok_or_else(|| {
+        Refusal::Unsigned(if headers.contains_key(OLD_SIGNATURE) {
+            "`x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing"
+        } else {
+            "`x-pagure-signature-256` is missing"
+        })
+    })
+}
+
 impl Hook for PagureHook {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        presented(headers).map(drop)
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
-        self.prove(headers, body)?;
+        let projects = self.prove(headers, body)?;
         let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
             Refusal::Malformed(format!("the body is no message of Pagure: {error}"))
         })?;
@@ -71,14 +88,15 @@ impl Hook for PagureHook {
         }
         // Pagure's own id is another one on each of the ways by which it tells the same.
         let parts = [self.connection.as_str().as_bytes(), envelope.msg_id.as_bytes(), body];
-        Ok(Admitted::Message(Message {
+        let message = Message {
             id: Some(format!("hook-{}", hash(&parts))),
             topic: format!("pagure.{}", envelope.topic),
             content_type: Some("application/json".to_owned()),
             content_encoding: Some("utf-8".to_owned()),
             headers: Map::new(),
             body: envelope.msg.get().as_bytes().to_vec(),
-        }))
+        };
+        Ok(Admitted::Message(message, Speaker::Projects(projects)))
     }
 }
 
@@ -102,19 +120,42 @@ mod tests {
         SecretString::from(text.to_owned())
     }
 
-    fn posted(body: &str, lines: &[(HeaderName, &str)]) -> Result<Message, String> {
+    fn posted(body: &str, lines: &[(HeaderName, &str)]) -> Result<(Message, Speaker), String> {
         let connection = ConnectionName::try_from("pagure.io".to_owned()).unwrap();
-        let hook = PagureHook::new(connection, vec![key("signalbox"), key("points")]);
+        let keys = [("rail/signalbox", vec!["signalbox"]), ("rail/points", vec!["old", "points"])];
+        let keys = keys.map(|(project, keys)| {
+            (project.to_owned(), keys.into_iter().map(key).collect::<Vec<_>>())
+        });
+        let hook = PagureHook::new(connection, BTreeMap::from(keys));
         let headers = lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
-        match hook.admit(&headers.collect(), body.as_bytes()) {
-            Ok(Admitted::Message(message)) => Ok(message),
+        let headers = headers.collect();
+        match hook.admit(&headers, body.as_bytes()) {
+            Ok(Admitted::Message(message, speaker)) => Ok((message, speaker)),
             Ok(Admitted::Ping) => Err("ping".to_owned()),
-            Err(refusal) => Err(refusal.to_string()),
+            Err(refusal) => {
+                // What has no signature is refused without its body.
+                let is_unsigned = matches!(refusal, Refusal::Unsigned(_));
+                assert_eq!(hook.glance(&headers).is_err(), is_unsigned, "{refusal}");
+                Err(refusal.to_string())
+            }
         }
     }
 
     fn signed(body: &str) -> Result<Message, String> {
-        posted(body, &[(SIGNATURE, &sign(&key("points"), body.as_bytes()))])
+        posted(body, &[(SIGNATURE, &sign(&key("points"), body.as_bytes()))]).map(|told| told.0)
+    }
+
+    #[test]
+    fn a_key_speaks_for_its_own_project() {
+        let speaker = |by: &str| {
+            let signature = sign(&key(by), BODY.as_bytes());
+            posted(BODY, &[(SIGNATURE, &signature)]).map(|told| told.1)
+        };
+        let of = |project: &str| Ok(Speaker::Projects(vec![project.to_owned()]));
+        assert_eq!(speaker("signalbox"), of("rail/signalbox"));
+        assert_eq!(speaker("old"), of("rail/points"));
+        assert_eq!(speaker("points"), of("rail/points"));
+        assert_eq!(speaker("guess"), Err("its signature is not the one".to_owned()));
     }
 
     #[test]

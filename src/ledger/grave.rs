@@ -17,6 +17,8 @@ pub(super) fn open(
     let mut select = transaction.prepare_cached(
         "SELECT kind, run, EXISTS (SELECT 1 FROM actions AS b WHERE b.slot = a.slot \
          AND b.seq > a.seq AND b.state <> 'buried') \
+         OR (coalesce(a.slot LIKE 'board/%', 0) AND EXISTS (SELECT 1 FROM actions AS b WHERE b.lane = a.lane \
+         AND b.seq > a.seq AND b.state <> 'buried')) \
          FROM actions AS a WHERE seq = ?1 AND state = 'buried'",
     )?;
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));

@@ -60,7 +60,8 @@ const STATEMENTS: &[(Age, &str)] = &[
     (
         Age::Ordinary,
         "DELETE FROM subjects WHERE id IN (SELECT id FROM subjects WHERE \
-         is_open = 0 AND heard_at < ?1 LIMIT ?2)",
+         (is_open = 0 OR id NOT GLOB '*#[0-9]*') AND heard_at < ?1 \
+         AND NOT EXISTS (SELECT 1 FROM runs WHERE subject = subjects.id AND is_done = 0) LIMIT ?2)",
     ),
     (
         Age::Ordinary,

@@ -128,7 +128,14 @@ pub(super) fn hooks(
         }
     }
     for (name, pagure) in &settings.pagure {
-        if let Some((connection, keys)) = door(("pagure", name), &pagure.webhook_keys)? {
+        let mut keys = BTreeMap::new();
+        for (project, own) in &pagure.webhook_keys {
+            if let Some((_, own)) = door(("pagure", name), &own.0)? {
+                keys.insert(project.clone(), own);
+            }
+        }
+        if !keys.is_empty() {
+            let connection = connection_name("pagure", Some(name))?;
             hooks.insert(connection.clone(), Arc::new(PagureHook::new(connection, keys)));
         }
     }

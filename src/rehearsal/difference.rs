@@ -192,7 +192,7 @@ fn effect(heard: &Heard, action: &Action) -> Option<(String, Effect)> {
         Task::Inquire(inquiry) => {
             effect.kind = EffectKind::Ask;
             effect.what = match inquiry {
-                Inquiry::Author(proposal) => format!("who {} is", proposal.author),
+                Inquiry::Author { proposal, .. } => format!("who {} is", proposal.author),
                 Inquiry::Commands { said, .. } => format!("who {} is", said.comment.author),
             };
         }

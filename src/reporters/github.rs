@@ -14,6 +14,7 @@ mod refusal;
 mod tests;
 mod thread;
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -131,6 +132,8 @@ pub struct Github {
     instance: String,
     checks: Checks,
     context_prefix: String,
+    /// Whether it was told that nobody can be asked about.
+    is_warned: AtomicBool,
 }
 
 /// How long a comment may be: GitHub takes 65,536 characters.
@@ -152,6 +155,7 @@ impl Github {
             instance,
             checks: settings.checks,
             context_prefix: settings.context_prefix.clone(),
+            is_warned: AtomicBool::new(false),
         })
     }
 

@@ -27,7 +27,7 @@ use crate::executors::Try;
 use crate::message::hash;
 use crate::remote::Failure;
 use crate::reporters::Reporter;
-use crate::secret::SecretRef;
+use crate::secret::{SecretRef, SecretRefs};
 use crate::subject::{CommitSha, Subject, SubjectKind, Verdict};
 
 /// One Pagure: `[pagure.NAME]`.
@@ -42,9 +42,10 @@ pub struct PagureSettings {
     /// Tokens by full project name: an ordinary Pagure token is bound to one project.
     #[serde(default)]
     pub tokens: BTreeMap<String, SecretRef>,
-    /// The keys of the projects' webhooks, which are signed with them.
+    /// The keys of webhooks by full project name: each is signed with its project's, and speaks
+    /// for that project alone.
     #[serde(default)]
-    pub webhook_keys: Vec<SecretRef>,
+    pub webhook_keys: BTreeMap<String, SecretRefs>,
     /// The name under which flags are shown.
     #[serde(default = "PagureSettings::username")]
     pub username: String,

@@ -10,7 +10,7 @@ use crate::command::{Command, Verb};
 use crate::decision::{Answer, Decision, Outcome, Past, SubjectState};
 use crate::event::Event;
 use crate::event::command::CommandEvent;
-use crate::run::{Run, RunState};
+use crate::run::{Run, RunState, When};
 use crate::subject::{ConnectionName, Verdict};
 
 /// What is said in answer to a command.
@@ -59,6 +59,7 @@ impl Case<'_> {
             by: text::shown(&said.comment.author),
             command: text::shown(&said.command.text),
             words,
+            at: self.known.now,
         };
         let directory = &self.rules.directory;
         let forge = directory.forge_at(&said.on.instance);
@@ -70,6 +71,7 @@ impl Case<'_> {
             return;
         };
         let action = if self.scene().edits(forge) {
+            state.keep_answers(self.known.now);
             state.answers.push(answer);
             let surplus = state.answers.len().saturating_sub(SubjectState::ANSWERS_MAX);
             state.answers.drain(..surplus);
@@ -137,7 +139,9 @@ impl Case<'_> {
     /// Whether a flag at the origin shows how far `run` is.
     pub(super) fn has_flag(&self, run: &Run) -> bool {
         let forge = self.rules.directory.forge_at(&run.subject.instance);
-        run.reports.iter().any(|to| to.form == Form::Flag && Some(&to.to) == forge)
+        run.reports
+            .iter()
+            .any(|to| to.form == Form::Flag && to.when != When::Never && Some(&to.to) == forge)
     }
 
     /// The line about a rule that has built the commit already, or is at it.

@@ -3,18 +3,20 @@
 use serde_json::Value;
 
 use super::texts::Voice;
-use super::{Mode, NoticeRule, Rule, RuleSet, text};
+use super::{Mode, NoticeRule, Rule, RuleSet, text, trust};
 use crate::action::{Action, Notice, Task};
-use crate::decision::{Decision, Known, Outcome};
+use crate::decision::{Decision, Known, Outcome, SubjectState};
 use crate::event::Event;
+use crate::event::proposal::Standing;
 use crate::expression::{self, Expression};
 use crate::message::hash;
 use crate::run::Run;
 use crate::subject::{ConnectionName, Subject};
 
 /// The names that expressions may use: those of the event, and what the ledger adds.
-fn names(event: &Event, known: &Known) -> Value {
+fn names(rules: &RuleSet, event: &Event, known: &Known) -> Value {
     let mut names = event.names();
+    count(rules, event, &mut names);
     if let (Event::Build(_), Some(map)) = (event, names.as_object_mut()) {
         map.insert("previous".to_owned(), serde_json::json!({ "verdict": known.previous }));
         let run = known.run.as_ref();
@@ -30,6 +32,29 @@ fn names(event: &Event, known: &Known) -> Value {
     names
 }
 
+/// Puts in what people count as: what the operator says of them counts more than the forge.
+fn count(rules: &RuleSet, event: &Event, names: &mut Value) {
+    let directory = &rules.directory;
+    let mut put = |path: &[&str], standing: Standing| {
+        let Some((last, outer)) = path.split_last() else { return };
+        let object = outer.iter().try_fold(&mut *names, |value, step| value.get_mut(step));
+        if let Some(Value::Object(object)) = object {
+            object.insert((*last).to_owned(), standing.as_str().into());
+        }
+    };
+    if let Some(proposal) = event.pull_request() {
+        put(&["standing"], trust::author(directory, proposal));
+    }
+    match event {
+        Event::Comment(said) => {
+            let writer = trust::writer(directory, &said.on.instance, &said.comment);
+            put(&["comment", "standing"], writer);
+        }
+        Event::Command(said) => put(&["command", "standing"], trust::giver(directory, said)),
+        Event::PullRequest(_) | Event::Push(_) | Event::Build(_) => {}
+    }
+}
+
 /// What one rule may make happen.
 #[derive(Default)]
 pub(super) struct Wanted {
@@ -37,6 +62,8 @@ pub(super) struct Wanted {
     pub(super) runs: Vec<Run>,
     /// Why the run waits, if it does.
     pub(super) holds: Option<Outcome>,
+    /// The runs that other rules have ordered because of the same event.
+    pub(super) others: Vec<Run>,
 }
 
 /// One event, and everything that is needed to ask a rule about it.
@@ -46,6 +73,8 @@ pub(super) struct Case<'a> {
     pub(super) known: &'a Known,
     pub(super) names: Value,
     pub(super) voice: &'a Voice<'a>,
+    /// The subject as it is from now on.
+    pub(super) state: Option<SubjectState>,
 }
 
 impl<'a> Case<'a> {
@@ -56,7 +85,14 @@ impl<'a> Case<'a> {
         known: &'a Known,
         voice: &'a Voice<'a>,
     ) -> Self {
-        Self { rules, event, known, names: names(event, known), voice }
+        Self {
+            rules,
+            event,
+            known,
+            names: names(rules, event, known),
+            voice,
+            state: known.subject.clone(),
+        }
     }
 
     /// Asks `rule`; what it wants is added to `decision`, unless it is only a shadow.
@@ -66,7 +102,7 @@ impl<'a> Case<'a> {
         if let Some(outcome) = outcome.or_else(|| self.is_unmet(rule)) {
             return outcome;
         }
-        let mut wanted = Wanted::default();
+        let mut wanted = Wanted { others: decision.runs.clone(), ..Wanted::default() };
         let outcome = self.order(rule, &mut wanted).and_then(|()| self.notify(rule, &mut wanted));
         if let Err(outcome) = outcome {
             return outcome;

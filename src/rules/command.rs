@@ -10,10 +10,10 @@ use super::texts::Voice;
 use super::{Rule, RuleSet, proposal, text, trust};
 use crate::command::{Command, Verb};
 use crate::decision::{Approval, Considered, Decision, Known, Outcome, SubjectState};
-use crate::event::Event;
 use crate::event::command::CommandEvent;
 use crate::event::proposal::Standing;
-use crate::run::Run;
+use crate::event::{Event, EventKind};
+use crate::run::{Run, RunState};
 use crate::subject::CommitSha;
 
 /// Whether a command is to be answered at all: `Err` says why not.
@@ -56,7 +56,9 @@ pub(super) fn heed(
     }
     let case = Case::new(rules, event, known, voice);
     case.answer(&replies, &mut state, decision);
-    if known.subject.as_ref() != Some(&state) {
+    // What nobody has told of is told yet: a command does not make it old news.
+    let is_known = known.subject.is_some() || state.approval.is_some();
+    if is_known && known.subject.as_ref() != Some(&state) {
         decision.subject = Some(state);
     }
 }
@@ -229,8 +231,25 @@ impl Case<'_> {
 
     /// The rules that can build this proposal.
     pub(super) fn here(&self, breadth: Breadth) -> impl Iterator<Item = &Rule> {
-        let rules = self.rules.about(self.event, breadth);
-        rules.filter(|rule| rule.build.is_some() && self.is_elsewhere(rule).is_none())
+        // An approval is for whatever waits for it, also what is built by command only.
+        let is_approval = self.event.kind() == EventKind::CommandOk;
+        let asked: Vec<&Rule> = if is_approval {
+            self.rules.rules.iter().collect()
+        } else {
+            self.rules.about(self.event, breadth).collect()
+        };
+        let head = self.event.pull_request().and_then(|on| on.head.sha.as_ref());
+        asked.into_iter().filter(move |rule| {
+            let waits = |run: &Run| {
+                run.rule == rule.name
+                    && run.state == RunState::Held
+                    && head.is_some_and(|head| head.as_str() == run.revision)
+            };
+            let is_meant = !is_approval
+                || rule.heeds.contains(&EventKind::CommandOk)
+                || self.known.runs.iter().any(waits);
+            is_meant && rule.build.is_some() && self.is_elsewhere(rule).is_none()
+        })
     }
 
     /// Which of `known` are named; all, where no name is given.  Names that are none are answered.
@@ -310,7 +329,8 @@ impl Case<'_> {
         let meant = self.meant(&command.names, &known, replies);
         let by = text::shown(&said.comment.author);
         for run in open.into_iter().filter(|run| meant(&run.rule)) {
-            proposal::cancel(run, format!("{by} asked for it"), decision);
+            let about = (self.rules, self.voice, self.known);
+            proposal::cancel(about, run, format!("{by} asked for it"), decision);
             let line =
                 self.voice.say("answer-cancelled", &json!({ "rule": text::shown(&run.rule) }));
             if self.has_flag(run) { replies.shown_by_flag(line) } else { replies.say(line) }

@@ -27,10 +27,12 @@ pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Brea
     let mut decision = Decision::default();
     let voice = Voice::new(&rules.texts);
     let is_news = match event {
-        Event::PullRequest(proposal) => proposal::take_note(proposal, known, &mut decision),
+        Event::PullRequest(proposal) => {
+            proposal::take_note((rules, &voice), proposal, known, &mut decision)
+        }
         Event::Comment(said) => proposal::take_note_of_comment(rules, said, known, &mut decision),
         Event::Command(said) => command::take_note(rules, said, known),
-        Event::Push(push) => push::take_note(push, known, &mut decision),
+        Event::Push(push) => push::take_note((rules, &voice), (event, push), known, &mut decision),
         Event::Build(build) => progress::take_note((rules, &voice), build, known, &mut decision),
     };
     match (is_news, event) {
@@ -51,7 +53,10 @@ fn ask(
     breadth: Breadth,
     decision: &mut Decision,
 ) {
-    let case = Case::new(rules, event, known, voice);
+    let mut case = Case::new(rules, event, known, voice);
+    if let Some(state) = &decision.subject {
+        case.state = Some(state.clone());
+    }
     let mut has_to_ask = false;
     for rule in rules.about(event, breadth) {
         if case.was_asked_before(rule) {

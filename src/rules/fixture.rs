@@ -87,6 +87,7 @@ pub(crate) fn proposal(event: EventKind, head: char, at: i64) -> PullRequestEven
         standing: Some(Standing::Contributor),
         asked: None,
         agent: None,
+        agent_id: None,
         head: Head { sha: Some(sha(head)), url: None, branch: Some("oil".to_owned()) },
         base: crate::event::proposal::Base::default(),
         pull_request: crate::event::proposal::PullRequestState::default(),
@@ -132,7 +133,7 @@ pub(crate) fn asked(head: char, standing: Standing) -> PullRequestEvent {
     PullRequestEvent {
         author_id: Some("5".to_owned()),
         standing: None,
-        asked: Some(Asked { standing: Some(standing) }),
+        asked: Some(Asked { standing: Some(standing), pusher: None }),
         ..proposal(EventKind::PullRequestUpdated, head, 1)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::case::{Case, Wanted, lane};
+use super::report::Scene;
 use super::trust::Trusted;
 use super::{Build, Rule};
 use crate::action::{Action, Form, Inquiry, Order, Stage, Task, Ticket};
@@ -48,7 +49,8 @@ impl Case<'_> {
                 found: found.as_str().to_owned(),
                 run: run.id.to_string(),
             });
-            wanted.actions.extend(self.scene().told(&run, Stage::Held, None));
+            let scene = Scene { changed: &wanted.others, ..self.scene() };
+            wanted.actions.extend(scene.told(&run, Stage::Held, None));
             wanted.runs.push(run);
             return Ok(());
         }
@@ -71,8 +73,11 @@ impl Case<'_> {
         match self.trusts(rule, proposal) {
             Trusted::Yes => Ok(Trusted::Yes),
             Trusted::Ask => Err(Outcome::Asks),
-            // A comment is no change: there is nothing to hold.
-            Trusted::No(found) if matches!(self.event, Event::Comment(_)) => {
+            // A comment is no change, and nobody approves what is closed: there is nothing to hold.
+            Trusted::No(found)
+                if matches!(self.event, Event::Comment(_))
+                    || proposal.event == EventKind::PullRequestClosed =>
+            {
                 Err(Outcome::Untrusted {
                     wanted: rule.trust.as_str().to_owned(),
                     found: found.as_str().to_owned(),
@@ -94,7 +99,10 @@ impl Case<'_> {
             connection: connection.clone(),
             run: None,
             delay: None,
-            task: Task::Inquire(Inquiry::Author(Box::new(proposal.clone()))),
+            task: Task::Inquire(Inquiry::Author {
+                proposal: Box::new(proposal.clone()),
+                pusher: self.pusher(proposal),
+            }),
         })
     }
 
@@ -103,6 +111,12 @@ impl Case<'_> {
         let Some(state) = &self.known.subject else { return false };
         let is_comment = matches!(self.event, Event::Comment(_));
         is_comment && (!state.is_open || state.head != proposal.head.sha)
+    }
+
+    /// Whether the event says that the proposal wants to change another branch by now.
+    fn is_retargeted(&self, proposal: &PullRequestEvent) -> bool {
+        let known = self.known.subject.as_ref().and_then(|state| state.target.as_ref());
+        known.is_some_and(|known| *known != proposal.target && !proposal.target.is_empty())
     }
 
     /// Which attempt at `revision` this would be, if there is to be one.
@@ -126,6 +140,7 @@ impl Case<'_> {
                 }
                 Verb::Ok | Verb::Cancel | Verb::Why | Verb::Help | Verb::Unknown => false,
             },
+            Event::PullRequest(proposal) if self.is_retargeted(proposal) => last.state.is_done(),
             Event::PullRequest(_) | Event::Comment(_) | Event::Push(_) | Event::Build(_) => {
                 self.event.kind() == EventKind::PullRequestReopened && is_void
             }

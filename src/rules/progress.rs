@@ -50,9 +50,19 @@ pub(super) fn take_note(
         let key = format!("inspect/{}", run.id);
         decision.actions.push(inspection(&run, run.ticket.clone(), (key, after)));
     }
-    let scene = Scene { rules, voice, known, is_outdated: known.is_outdated };
+    let head = known.subject.as_ref().and_then(|state| state.head.as_ref());
+    let scene = Scene {
+        rules,
+        voice,
+        known,
+        is_outdated: known.is_outdated,
+        is_of_old_head: head.is_some_and(|head| head.as_str() != run.revision),
+        changed: &[],
+    };
+    // What the run itself was said to be before counts as the last verdict.
+    let previous = if is_correction { Some(Verdict::Error) } else { known.previous };
     if let Some(stage) = text::stage(state) {
-        decision.actions.extend(scene.told(&run, stage, known.previous));
+        decision.actions.extend(scene.told(&run, stage, previous));
     }
     decision.runs.push(run);
     Ok(())
@@ -70,14 +80,14 @@ fn state_told(build: &BuildEvent, run: &Run) -> Option<RunState> {
     }
 }
 
-/// Where the build is, by all that is known now.  Addresses that an executor's own messages tell
-/// are not taken over: they may name a host that only it can reach.
+/// Where the build is, by all that is known now.  Only its executor tells: with a number, too,
+/// anybody else could have another build's verdict asked for.
 fn merged(run: &Run, build: &BuildEvent) -> Ticket {
     let is_own = build.connection.as_ref() == Some(&run.connection);
     Ticket {
         job: run.ticket.job.clone(),
         queued: build.queued.clone().filter(|_| is_own).or_else(|| run.ticket.queued.clone()),
-        number: build.number.or(run.ticket.number),
+        number: build.number.filter(|_| is_own).or(run.ticket.number),
         url: build.url.clone().filter(|_| is_own).or_else(|| run.ticket.url.clone()),
     }
 }
@@ -157,5 +167,39 @@ fn foreign_inspection(
             run: None,
             ticket: Ticket { job, number: Some(number), ..Ticket::default() },
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKind;
+    use crate::rules::fixture::{RULES, World, name, proposal};
+
+    #[test]
+    fn only_its_executor_tells_which_build_a_run_is() {
+        let mut world = World::new(RULES);
+        world.hears(proposal(EventKind::PullRequestOpened, 'a', 1));
+        let run = world.run('a');
+        let told = |connection: Option<ConnectionName>| {
+            let build = BuildEvent {
+                event: EventKind::BuildStarted,
+                instance: None,
+                connection,
+                job: run.ticket.job.clone(),
+                number: Some(12),
+                url: None,
+                verdict: None,
+                run: Some(run.id.clone()),
+                queued: Some("7".to_owned()),
+                reason: None,
+            };
+            let Ticket { number, queued, .. } = merged(&run, &build);
+            (number, queued)
+        };
+        assert_eq!(told(None), (None, None));
+        assert_eq!(told(Some(name("jenkins.other"))), (None, None));
+        let own = told(Some(run.connection.clone()));
+        assert_eq!(own, (Some(12), Some("7".to_owned())));
     }
 }

@@ -1,9 +1,11 @@
 //! What an event about a proposal changes: what is known of it, and its runs.
 
 use super::case::lane;
+use super::report::Scene;
+use super::texts::Voice;
 use super::{RuleSet, text, trust};
-use crate::action::{Action, Inquiry, Lookup, Task};
-use crate::command::Grammar;
+use crate::action::{Action, Inquiry, Lookup, Stage, Task};
+use crate::command::{Command, Grammar};
 use crate::decision::{Decision, Known, SubjectState};
 use crate::event::EventKind;
 use crate::event::proposal::{CommentEvent, PullRequestEvent};
@@ -15,6 +17,7 @@ use crate::subject::{CommitSha, Verdict};
 /// What fires rules is the change from what was known, not the message: the same head told by
 /// two messages is one event, a late message about an older head is none.
 pub(super) fn take_note(
+    (rules, voice): (&RuleSet, &Voice<'_>),
     proposal: &PullRequestEvent,
     known: &Known,
     decision: &mut Decision,
@@ -36,14 +39,19 @@ pub(super) fn take_note(
         return Err(reason);
     }
     decision.subject = Some(next_state(proposal, known));
-    cancel_outdated(proposal, known, decision);
+    cancel_outdated((rules, voice), proposal, known, decision);
     Ok(())
 }
 
 /// Whether a forge's answer about an author is still about how the proposal stands.
 fn is_answer_in_time(proposal: &PullRequestEvent, known: &Known) -> Result<(), String> {
     match &known.subject {
-        Some(state) if state.is_open && state.head == proposal.head.sha => Ok(()),
+        Some(state)
+            if state.is_open == (proposal.event != EventKind::PullRequestClosed)
+                && state.head == proposal.head.sha =>
+        {
+            Ok(())
+        }
         Some(_) | None => Err("it has moved on since its forge was asked".to_owned()),
     }
 }
@@ -65,11 +73,11 @@ pub(super) fn take_note_of_comment(
         return Err("this is our own comment".to_owned());
     }
     let grammar = &rules.directory.commands;
-    let commands = grammar.parse(&comment.text);
+    let commands = grammar.every(&comment.text);
     let is_edit = said.on.event == EventKind::CommentEdited;
-    let before = known.commands.clone().or_else(|| Some(grammar.parse(comment.before.as_deref()?)));
+    let before = known.commands.clone().or_else(|| Some(grammar.every(comment.before.as_deref()?)));
     decision.commands = Some(commands.clone());
-    let new = match (is_edit, before) {
+    let mut new = match (is_edit, before) {
         (false, _) => commands,
         (true, Some(before)) => Grammar::new_in(&before, &commands),
         (true, None) if commands.is_empty() => commands,
@@ -79,6 +87,11 @@ pub(super) fn take_note_of_comment(
             return Ok(());
         }
     };
+    new.truncate(Command::PER_COMMENT_MAX);
+    if !new.is_empty() && !rules.builds(&said.on) {
+        decision.remarks.push("its commands are for others: no rule builds here".to_owned());
+        return Ok(());
+    }
     let forge = rules.directory.forge_at(&said.on.instance);
     let Some(forge) = forge.filter(|_| !new.is_empty() && !comment.notification) else {
         return Ok(());
@@ -99,6 +112,10 @@ pub(super) fn take_note_of_comment(
             said: Box::new(said.clone()),
             commands: new,
             is_known: known.subject.is_some(),
+            pusher: known
+                .subject
+                .as_ref()
+                .and_then(|state| Some((state.head.clone()?, state.pusher.clone()?))),
         }),
     });
     Ok(())
@@ -113,7 +130,9 @@ fn is_change(proposal: &PullRequestEvent, state: &SubjectState) -> Result<(), St
     if is_older {
         return Err("it is older than what is known already".to_owned());
     }
-    let is_known = *head == state.head;
+    let is_moved = |known: &String| !proposal.target.is_empty() && *known != proposal.target;
+    let is_retargeted = state.target.as_ref().is_some_and(is_moved);
+    let is_known = *head == state.head && !is_retargeted;
     let kind = proposal.event;
     let refused = if kind == EventKind::PullRequestClosed {
         (!state.is_open).then_some("it is known to be closed")
@@ -151,7 +170,11 @@ pub(super) fn next_state(proposal: &PullRequestEvent, known: &Known) -> SubjectS
     past_heads.drain(..surplus);
     let at = proposal.at.map(jiff::Timestamp::as_millisecond);
     let same = state.filter(|state| state.head == head);
-    SubjectState {
+    let target = (!proposal.target.is_empty()).then(|| proposal.target.clone());
+    let target = target.or_else(|| state.and_then(|state| state.target.clone()));
+    // What was approved was to go to another branch.
+    let approved = same.filter(|same| same.target.is_none() || same.target == target);
+    let mut next = SubjectState {
         is_open: proposal.event != EventKind::PullRequestClosed,
         past_heads,
         at: at.max(state.and_then(|state| state.at)),
@@ -160,35 +183,62 @@ pub(super) fn next_state(proposal: &PullRequestEvent, known: &Known) -> SubjectS
             Some(same) => same.head_since,
             None => at.or(Some(known.now)),
         },
-        approval: same.and_then(|same| same.approval.clone()),
-        answers: same.map(|same| same.answers.clone()).unwrap_or_default(),
+        approval: approved.and_then(|same| same.approval.clone()),
+        pusher: match same {
+            Some(same) => same.pusher.clone(),
+            None => proposal.pusher(),
+        },
+        answers: state.map(|state| state.answers.clone()).unwrap_or_default(),
+        target,
         head,
+    };
+    if same.is_none() {
+        next.keep_answers(known.now);
     }
+    next
 }
 
 /// Cancels the runs that the event makes pointless.
-fn cancel_outdated(proposal: &PullRequestEvent, known: &Known, decision: &mut Decision) {
+fn cancel_outdated(
+    (rules, voice): (&RuleSet, &Voice<'_>),
+    proposal: &PullRequestEvent,
+    known: &Known,
+    decision: &mut Decision,
+) {
     let is_closed = proposal.event == EventKind::PullRequestClosed;
     let head = proposal.head.sha.as_ref().map(CommitSha::as_str);
+    let target = known.subject.as_ref().and_then(|state| state.target.as_ref());
+    let is_moved = |known: &String| !proposal.target.is_empty() && *known != proposal.target;
     for run in known.runs.iter().filter(|run| !run.state.is_done() && run.cancelling.is_none()) {
         let reason = if is_closed {
             "the pull request was closed".to_owned()
         } else if run.supersede && head.is_some_and(|head| head != run.revision) {
             format!("superseded by {}", proposal.head.sha.as_ref().map_or("", CommitSha::short))
+        } else if run.supersede && target.is_some_and(is_moved) {
+            "it is to go to another branch".to_owned()
         } else {
             continue;
         };
-        cancel(run, reason, decision);
+        cancel((rules, voice, known), run, reason, decision);
     }
 }
 
 /// Cancels a run that has not ended.
-pub(super) fn cancel(run: &Run, reason: String, decision: &mut Decision) {
+pub(super) fn cancel(
+    (rules, voice, known): (&RuleSet, &Voice<'_>, &Known),
+    run: &Run,
+    reason: String,
+    decision: &mut Decision,
+) {
     decision.remarks.push(format!("run {} is cancelled: {reason}", run.id));
     let run = Run { cancelling: Some(reason), ..run.clone() };
     if run.state == RunState::Held {
-        // Nobody has heard of it yet.
-        decision.runs.push(Run { state: RunState::Done(Verdict::Cancelled), ..run });
+        // No executor has heard of it; people have.
+        let run = Run { state: RunState::Done(Verdict::Cancelled), ..run };
+        let scene =
+            Scene { rules, voice, known, is_outdated: false, is_of_old_head: true, changed: &[] };
+        decision.actions.extend(scene.told(&run, Stage::Done(Verdict::Cancelled), None));
+        decision.runs.push(run);
         return;
     }
     decision.actions.push(cancellation(&run));

@@ -18,12 +18,17 @@ pub(super) struct Scene<'a> {
     pub(super) known: &'a Known,
     /// Whether the same rule has ordered the revision again since.
     pub(super) is_outdated: bool,
+    /// Whether the proposal has another head by now: the one comment is about that.
+    pub(super) is_of_old_head: bool,
+    /// Runs that the same decision has changed, and that are not known yet.
+    pub(super) changed: &'a [Run],
 }
 
-impl<'a> Case<'a> {
+impl Case<'_> {
     /// The scene of the case.
-    pub(super) fn scene(&self) -> Scene<'a> {
-        Scene { rules: self.rules, voice: self.voice, known: self.known, is_outdated: false }
+    pub(super) fn scene(&self) -> Scene<'_> {
+        let Case { rules, voice, known, .. } = *self;
+        Scene { rules, voice, known, is_outdated: false, is_of_old_head: false, changed: &[] }
     }
 }
 
@@ -35,7 +40,8 @@ impl Scene<'_> {
             // The flag stands for the newest attempt; what became of an older one is in the ledger.
             let has_place =
                 to.form != Form::Comment || run.subject.kind == SubjectKind::PullRequest;
-            let is_past = self.is_outdated && (to.form == Form::Flag || self.is_board(to));
+            let is_past = (self.is_outdated && (to.form == Form::Flag || self.is_board(to)))
+                || (self.is_board(to) && self.is_of_old_head);
             if is_past || !has_place || !self.is_wanted(run, to, (stage, previous)) {
                 continue;
             }
@@ -215,7 +221,8 @@ impl Scene<'_> {
         answers: &[Answer],
     ) -> String {
         let mut runs: Vec<&Run> = Vec::new();
-        let all = changed.iter().chain(&self.known.runs).chain(&self.known.siblings);
+        let all =
+            changed.iter().chain(self.changed).chain(&self.known.runs).chain(&self.known.siblings);
         for run in all.filter(|run| run.subject == *subject && run.revision == revision) {
             match runs.iter_mut().find(|known| known.rule == run.rule) {
                 // Of the same attempt the first one counts: it is the changed one.
@@ -238,7 +245,6 @@ impl Scene<'_> {
         }
         let answers: Vec<_> = answers
             .iter()
-            .rev()
             .map(|a| json!({ "by": a.by, "command": a.command, "words": a.words }))
             .collect();
         let values = json!({

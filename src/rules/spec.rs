@@ -64,8 +64,11 @@ impl RuleSpec {
     /// The kinds of events that the rule is asked about: one that builds proposals heeds commands.
     pub fn heeds(&self) -> Vec<EventKind> {
         let mut kinds = self.on.as_slice().to_vec();
-        let is_about = |family: Family| kinds.iter().any(|kind| kind.family() == family);
-        if self.build.is_some() && (is_about(Family::PullRequest) || is_about(Family::Command)) {
+        let builds_heads = |kind: &EventKind| {
+            kind.family() == Family::PullRequest && *kind != EventKind::PullRequestClosed
+        };
+        // A rule that is built by command only heeds just the commands that it names.
+        if self.build.is_some() && kinds.iter().any(builds_heads) {
             kinds.extend([EventKind::CommandTest, EventKind::CommandRetest, EventKind::CommandOk]);
         }
         kinds.sort_unstable();

@@ -271,3 +271,4 @@ fn the_comment_that_tells_of_a_reopening_is_not_the_reopening() {
 
 mod people;
 mod boards;
+mod limits;

@@ -5,7 +5,7 @@ use super::{Rule, RuleSet};
 use crate::directory::{Directory, People};
 use crate::event::Event;
 use crate::event::command::CommandEvent;
-use crate::event::proposal::{Comment, PullRequestEvent, Standing};
+use crate::event::proposal::{Comment, PullRequestEvent, Pusher, Standing};
 
 /// Whether a rule may build a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +47,17 @@ fn standing(people: Option<&People>, id: Option<&str>, told: Standing) -> Standi
 }
 
 /// What the author of a proposal counts as, as far as is known.
-fn author(directory: &Directory, proposal: &PullRequestEvent) -> Standing {
+pub(super) fn author(directory: &Directory, proposal: &PullRequestEvent) -> Standing {
     let author = (proposal.author_id.as_ref(), proposal.author.as_str());
     let id = lasting(directory, &proposal.instance, author);
     standing(people(directory, &proposal.instance), id, proposal.standing())
+}
+
+/// What the writer of a comment counts as, as far as its message tells.
+pub(super) fn writer(directory: &Directory, instance: &str, comment: &Comment) -> Standing {
+    let writer = (comment.author_id.as_ref(), comment.author.as_str());
+    let id = lasting(directory, instance, writer);
+    standing(people(directory, instance), id, comment.standing.unwrap_or_default())
 }
 
 /// What the giver of a command counts as.
@@ -84,21 +91,40 @@ pub(super) fn is_heeded(
 }
 
 impl Case<'_> {
-    /// Whether `rule` may build what is proposed.
+    /// Whether `rule` may build what is proposed: what its author proposes, and whoever else has
+    /// pushed its head.
     pub(super) fn trusts(&self, rule: &Rule, proposal: &PullRequestEvent) -> Trusted {
-        let standing = author(&self.rules.directory, proposal);
-        if rule.trust.covers(standing) || self.is_approved(rule, proposal) {
+        let directory = &self.rules.directory;
+        let mut lowest = author(directory, proposal);
+        if let Some(pusher) = self.pusher(proposal) {
+            let people = people(directory, &proposal.instance);
+            let name = (pusher.id.as_ref(), pusher.name.as_str());
+            let id = lasting(directory, &proposal.instance, name);
+            let asked = proposal.asked.and_then(|asked| asked.pusher);
+            lowest = lowest.min(standing(people, id, asked.unwrap_or_default()));
+        }
+        if rule.trust.covers(lowest) || self.is_approved(rule, proposal) {
             Trusted::Yes
         } else if proposal.asked.is_none() && matches!(self.event, Event::PullRequest(_)) {
             Trusted::Ask
         } else {
-            Trusted::No(standing)
+            Trusted::No(lowest)
         }
+    }
+
+    /// Who pushed the head of the proposal, where that was somebody else than its author.
+    pub(super) fn pusher(&self, proposal: &PullRequestEvent) -> Option<Pusher> {
+        let known = self.known.subject.as_ref().and_then(|state| state.head.as_ref());
+        let brings_head = known.is_none() || known != proposal.head.sha.as_ref();
+        proposal.pusher().filter(|_| brings_head).or_else(|| {
+            let state = self.state.as_ref()?;
+            state.pusher.clone().filter(|_| state.head == proposal.head.sha)
+        })
     }
 
     /// Whether somebody has let exactly this commit be built.
     fn is_approved(&self, rule: &Rule, proposal: &PullRequestEvent) -> bool {
-        let approval = self.known.subject.as_ref().and_then(|state| state.approval.as_ref());
+        let approval = self.state.as_ref().and_then(|state| state.approval.as_ref());
         approval.is_some_and(|approval| {
             Some(&approval.head) == proposal.head.sha.as_ref()
                 && rule.trust.covers(approval.standing)
@@ -108,7 +134,13 @@ impl Case<'_> {
     /// Whether what `rule` says may depend on what the author is, and nobody has told it yet.
     pub(super) fn has_to_ask(&self, rule: &Rule) -> bool {
         let Event::PullRequest(proposal) = self.event else { return false };
-        let is_told = proposal.standing.is_some() || proposal.asked.is_some();
+        let directory = &self.rules.directory;
+        let name = (proposal.author_id.as_ref(), proposal.author.as_str());
+        let id = lasting(directory, &proposal.instance, name);
+        let said = people(directory, &proposal.instance).zip(id);
+        let is_told = proposal.standing.is_some()
+            || proposal.asked.is_some()
+            || said.is_some_and(|(people, id)| people.standing(id).is_some());
         let reads = |name: &String| name == "standing";
         !is_told && rule.conditions.iter().any(|condition| condition.names().iter().any(reads))
     }
@@ -121,7 +153,8 @@ impl Case<'_> {
         }
         let before = PullRequestEvent { asked: None, ..proposal.clone() };
         let event = Event::PullRequest(before.clone());
-        let case = Case { event: &event, names: self.names.clone(), ..*self };
+        let (names, state) = (self.names.clone(), self.state.clone());
+        let case = Case { event: &event, names, state, ..*self };
         let waits = rule.build.is_some() && case.trusts(rule, &before) == Trusted::Ask;
         !(waits || case.has_to_ask(rule))
     }

@@ -222,6 +222,12 @@ impl ForgejoStandIn {
         self.shared.memory().add_project(full_name)
     }
 
+    /// Gives a project another name, by which it calls itself; it answers to the old one still.
+    pub fn rename(&self, project: &str, name: &str) -> anyhow::Result<()> {
+        name.clone_into(&mut self.shared.memory().project_mut(project)?.full_name);
+        Ok(())
+    }
+
     /// Lets a user collaborate on a project: `admin`, `write`, `read`; or not any more: `none`.
     pub fn set_permission(
         &self,

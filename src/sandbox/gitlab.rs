@@ -255,6 +255,14 @@ impl GitLabStandIn {
         }
     }
 
+    /// Gives a project another path; it answers to the old one, too.
+    pub fn rename(&self, path: &str, new: &str) -> anyhow::Result<()> {
+        let mut memory = self.shared.memory();
+        let project = memory.project_mut(path)?;
+        project.was = Some(std::mem::replace(&mut project.path, new.to_owned()));
+        Ok(())
+    }
+
     /// Gives a user another name; whoever takes the old one is somebody else.
     pub fn rename_user(&self, name: &str, new: &str) {
         let mut memory = self.shared.memory();

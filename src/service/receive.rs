@@ -10,6 +10,7 @@ use tracing::Instrument;
 use crate::directory::Directory;
 use crate::envelope::{self, Envelope, Limits};
 use crate::event::Event;
+use crate::hooks::Speaker;
 use crate::ledger::Ledger;
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::tally::Tally;
@@ -76,18 +77,37 @@ impl Reader {
 
     /// What a message is to us that `connection` posted.
     ///
-    /// A connection speaks of itself only: what proves one forge proves nothing about another.
-    pub fn weigh(&self, connection: &ConnectionName, message: &Message) -> Worth {
+    /// A connection speaks of itself only: what proves one forge proves nothing about another,
+    /// and the key of one project nothing about the next.
+    pub fn weigh(
+        &self,
+        (connection, speaker): (&ConnectionName, &Speaker),
+        message: &Message,
+    ) -> Worth {
         let events = match self.read(message).1 {
             Found::Events(events, _) => events,
             Found::Ignored(..) => return Worth::Unwanted,
-            // Kept, so that somebody sees it.
-            Found::Dead(..) => return Worth::Wanted,
+            // Nobody could say of whom it speaks; kept, it would be read later without that.
+            Found::Dead(reason, _) => return Worth::Unreadable(reason),
         };
         let own = self.directory.find(connection).map(|own| own.hosts.as_slice());
-        let is_foreign = |host: &String| !own.unwrap_or_default().contains(host);
-        let mut hosts = events.into_iter().filter_map(Event::into_instance);
-        hosts.find(is_foreign).map_or(Worth::Wanted, Worth::Foreign)
+        let own = own.unwrap_or_default();
+        let mut reasons = events.iter().filter_map(|event| {
+            // A build is said to be the only executor's where no host is told.
+            let Some(host) = event.instance() else {
+                return Some("it does not tell on which host it happened".to_owned());
+            };
+            if !own.iter().any(|own| own == host) {
+                return Some(format!("it is about `{host}`, which is no host of `{connection}`"));
+            }
+            let Speaker::Projects(projects) = speaker else { return None };
+            let project = event.subject().project;
+            (!projects.contains(&project)).then(|| {
+                let signed = projects.join("`, `");
+                format!("it is about `{project}`, and signed with the key of `{signed}`")
+            })
+        });
+        reasons.next().map_or(Worth::Wanted, Worth::Foreign)
     }
 
     /// The body without its secrets, if it has any.

@@ -47,7 +47,7 @@ pub(super) const PATHS: &[&str] = &[
     "mattermost.*.webhook",
     "pagure.*.token",
     "pagure.*.tokens.*",
-    "pagure.*.webhook_keys",
+    "pagure.*.webhook_keys.*",
     "slack.*.token",
     "slack.*.webhook",
 ];

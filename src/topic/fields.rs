@@ -49,6 +49,7 @@ const PULL_REQUEST: &[FieldOf] = &[
     optional("author_id"),
     optional("standing"),
     optional("agent"),
+    optional("agent_id"),
     optional("head.sha"),
     optional("head.url"),
     optional("head.branch"),

@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// How long a sender may take to send a body.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many of the largest bodies there is room for at the same time.  Whoever posts a webhook is
-/// known by what is posted, so that strangers, too, are read to the end.
+/// How many of the largest bodies there is room for at the same time.  Who signs a
+/// webhook is known only at the end of it, so that a stranger with a signature is read, too.
 const LARGEST_AT_ONCE: usize = 32;
 
 /// Why a body was not read.

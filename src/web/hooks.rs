@@ -141,12 +141,16 @@ async fn take(
     request: Request,
 ) -> Outcome {
     let (head, body) = request.into_parts();
-    let body = match site.room.read(body).await {
+    // Before the body: what strangers send takes no room.
+    if let Err(refusal) = hook.glance(&head.headers) {
+        return refusal.into();
+    }
+    let body = match site.hook_room.read(body).await {
         Ok(body) => body,
         Err(unread) => return unread.into(),
     };
-    let message = match hook.admit(&head.headers, body.bytes()) {
-        Ok(Admitted::Message(message)) => message,
+    let (message, speaker) = match hook.admit(&head.headers, body.bytes()) {
+        Ok(Admitted::Message(message, speaker)) => (message, speaker),
         Ok(Admitted::Ping) => return Outcome::fine(WebhookResult::Ping),
         Err(refusal) => return refusal.into(),
     };
@@ -154,15 +158,14 @@ async fn take(
     if let Err(reason) = envelope::open(&message, &site.limits) {
         return Refusal::Malformed(chain(&reason)).into();
     }
-    match (site.weigh)(connection, &message) {
+    match (site.weigh)(connection, &speaker, &message) {
         Worth::Wanted => post(site, message).await,
         // Busy repositories tell much that nobody asked for.
         Worth::Unwanted => Outcome::fine(WebhookResult::Ignored),
+        // Its sender can send it again; whoever knows it may have mended the topic by then.
+        Worth::Unreadable(reason) => Refusal::Malformed(reason).into(),
         // Whoever knows one secret does not speak for the forges that have another.
-        Worth::Foreign(host) => {
-            let words = format!("it is about `{host}`, which is no host of `{connection}`");
-            Refusal::Malformed(words).into()
-        }
+        Worth::Foreign(words) => Refusal::Malformed(words).into(),
     }
 }
 

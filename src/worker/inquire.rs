@@ -1,5 +1,6 @@
 //! Asking a forge; what it answers is an event.
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 
 use super::perform::Ending;
@@ -8,17 +9,25 @@ use crate::command::Command;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::command::{CommandEvent, kind_of};
-use crate::event::proposal::{Asked, CommentEvent, PullRequestEvent, Standing};
+use crate::event::proposal::{Asked, CommentEvent, PullRequestEvent, Pusher};
 use crate::forges::{Account, Forge};
 use crate::ledger::queue::Settlement;
 use crate::remote::Failure;
+use crate::subject::CommitSha;
 
 /// Asks what `inquiry` says, at the time `now`.
 pub(super) async fn inquire(forge: &dyn Forge, inquiry: &Inquiry, now: Timestamp) -> Ending {
     match inquiry {
-        Inquiry::Author(proposal) => author(forge, proposal).await,
-        Inquiry::Commands { said, commands, is_known } => {
-            let answer = heed(forge, (said, commands, *is_known), now).await;
+        Inquiry::Author { proposal, pusher } => {
+            match people(forge, proposal, pusher.as_ref()).await {
+                Ok(asked) => Ok(Settlement::Done(vec![answered(proposal, asked)])),
+                // It is told once no further try is made.
+                Err(failure) => Err((failure, unanswered(inquiry))),
+            }
+        }
+        Inquiry::Commands { said, commands, is_known, pusher } => {
+            let known = (*is_known, pusher.as_ref());
+            let answer = heed(forge, (said, commands), known, now).await;
             answer.map_err(|failure| (failure, Vec::new()))
         }
     }
@@ -27,27 +36,40 @@ pub(super) async fn inquire(forge: &dyn Forge, inquiry: &Inquiry, now: Timestamp
 /// The events of giving up: what cannot be found out is a no.
 pub(super) fn unanswered(inquiry: &Inquiry) -> Vec<Event> {
     match inquiry {
-        Inquiry::Author(proposal) => vec![answered(proposal, None)],
+        Inquiry::Author { proposal, .. } => {
+            vec![answered(proposal, Asked { standing: None, pusher: None })]
+        }
         // There is nobody to tell: the forge is where the answer would be told.
         Inquiry::Commands { .. } => Vec::new(),
     }
 }
 
-fn answered(proposal: &PullRequestEvent, standing: Option<Standing>) -> Event {
-    Event::PullRequest(PullRequestEvent { asked: Some(Asked { standing }), ..proposal.clone() })
+fn answered(proposal: &PullRequestEvent, asked: Asked) -> Event {
+    Event::PullRequest(PullRequestEvent { asked: Some(asked), ..proposal.clone() })
 }
 
-async fn author(forge: &dyn Forge, proposal: &PullRequestEvent) -> Ending {
-    match forge.person(&proposal.project, &author_of(proposal)).await {
-        Ok(person) => Ok(Settlement::Done(vec![answered(proposal, Some(person.standing))])),
-        // It is told once no further try is made.
-        Err(failure) => Err((failure, vec![answered(proposal, None)])),
-    }
+/// What the author of a proposal is, and whoever pushed its head.
+async fn people(
+    forge: &dyn Forge,
+    proposal: &PullRequestEvent,
+    pusher: Option<&Pusher>,
+) -> Result<Asked, Failure> {
+    let author = Account { id: proposal.author_id.clone(), name: proposal.author.clone() };
+    let standing = forge.person(&proposal.project, &author).await?.standing;
+    let pusher = match pusher {
+        Some(Pusher { id, name }) => {
+            let pusher = Account { id: id.clone(), name: name.clone() };
+            Some(forge.person(&proposal.project, &pusher).await?.standing)
+        }
+        None => None,
+    };
+    Ok(Asked { standing: Some(standing), pusher })
 }
 
 async fn heed(
     forge: &dyn Forge,
-    (said, commands, is_known): (&CommentEvent, &[Command], bool),
+    (said, commands): (&CommentEvent, &[Command]),
+    (is_known, pusher): (bool, Option<&(CommitSha, Pusher)>),
     now: Timestamp,
 ) -> Result<Settlement, Failure> {
     let mut comment = said.comment.clone();
@@ -58,11 +80,19 @@ async fn heed(
     }
     comment.bot |= giver.is_bot;
     let mut on = forge.proposal(&said.on.subject()).await?;
-    let author = forge.person(&on.project, &author_of(&on)).await?;
-    on.asked = Some(Asked { standing: Some(author.standing) });
+    let (meant, told) = (said.on.subject(), on.subject());
+    if told != meant {
+        return Err(Failure::give_up(anyhow!("`{meant}` has moved, it is `{told}` now")));
+    }
+    let pusher = pusher.filter(|(head, _)| Some(head) == on.head.sha.as_ref());
+    let asked = people(forge, &on, pusher.map(|(_, pusher)| pusher)).await?;
+    on.asked = Some(asked);
     // A push that nobody has told of yet comes before the commands.
-    let standing = Some(author.standing);
-    let news = Event::PullRequest(PullRequestEvent { standing, asked: None, ..on.clone() });
+    let news = Event::PullRequest(PullRequestEvent {
+        standing: asked.standing,
+        asked: None,
+        ..on.clone()
+    });
     let is_open = on.event != EventKind::PullRequestClosed;
     let event = |(number, command): (usize, &Command)| {
         Event::Command(CommandEvent {
@@ -77,8 +107,4 @@ async fn heed(
     };
     let news = is_known.then_some(news).into_iter();
     Ok(Settlement::Done(news.chain(commands.iter().enumerate().map(event)).collect()))
-}
-
-fn author_of(proposal: &PullRequestEvent) -> Account {
-    Account { id: proposal.author_id.clone(), name: proposal.author.clone() }
 }

@@ -96,7 +96,7 @@ async fn what_cannot_be_read_is_kept_with_the_reason_and_the_stream_goes_on() {
     nan: the body is not JSON: expected value at line 1 column 24
     no project: cannot read `instance` = `body.pullrequest.project.full_url | host` of topic `pagure/pull-request.new` (topics/pagure/_pull_request.toml): undefined value: `body.pullrequest.project` is undefined
     not utf-8: the body is not UTF-8 from byte 7 on
-    nothing: cannot read `agent` = `body.agent` of topic `pagure/pull-request.new` (topics/pagure/_pull_request.toml): undefined value: `body.agent` is undefined
+    nothing: cannot read `agent` = `none if body.agent == 'pagure' else body.agent` of topic `pagure/pull-request.new` (topics/pagure/_pull_request.toml): undefined value: `body.agent` is undefined
     null: the body is null, not an object
     number: the body is a number, not an object
     project is a number: cannot read `project` = `body.pullrequest.project.fullname` of topic `pagure/pull-request.new` (topics/pagure/_pull_request.toml): invalid type: integer `7`, expected a string

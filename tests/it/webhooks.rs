@@ -15,7 +15,7 @@ use crate::world::scenery::DOOR_TOKEN;
 use crate::world::{PATIENCE, RULES, World, sha};
 
 /// The secret of all doors is that of the API's.
-const DOORS: &str = "[pagure.forge]\nwebhook_keys = ['file:door-token']\n\
+const DOORS: &str = "[pagure.forge]\nwebhook_keys = { signalbox = 'file:door-token' }\n\
                      [jenkins.main]\nwebhook_secrets = ['file:door-token']\n";
 
 fn door(world: &World, kind: &str, name: &str) -> Url {
@@ -60,10 +60,18 @@ async fn a_pagure_speaks_of_itself_only_and_a_door_needs_a_key() {
     let (topic, body) = &announced[0];
     let foreign = body.to_string().replace(&own, "other.example");
     let foreign = (topic.clone(), serde_json::from_str(&foreign).unwrap());
+    let other = body.to_string().replace(r#""fullname":"signalbox""#, r#""fullname":"points""#);
+    assert_ne!(other, body.to_string());
+    let other = (topic.clone(), serde_json::from_str(&other).unwrap());
+    let mut torn = body.clone();
+    torn["pullrequest"].as_object_mut().unwrap().remove("id");
+    let torn = (topic.clone(), torn);
     let gossip = (topic.replace("new", "tag.added"), body.clone());
     let answers = [
         post(&url, "guess", &announced[0]).await,
         post(&url, DOOR_TOKEN, &foreign).await,
+        post(&url, DOOR_TOKEN, &other).await,
+        post(&url, DOOR_TOKEN, &torn).await,
         post(&url, DOOR_TOKEN, &gossip).await,
         post(&door(&world, "pagure", "other"), DOOR_TOKEN, &announced[0]).await,
         post(&door(&world, "bus", "bus"), DOOR_TOKEN, &announced[0]).await,
@@ -71,6 +79,8 @@ async fn a_pagure_speaks_of_itself_only_and_a_door_needs_a_key() {
     insta::assert_snapshot!(answers.join("\n"), @r#"
     401 {"error":"its signature is not the one"}
     400 {"error":"it is about `other.example`, which is no host of `pagure.forge`"}
+    400 {"error":"it is about `points`, and signed with the key of `signalbox`"}
+    400 {"error":"cannot read `number` = `body.pullrequest.id` of topic `pagure/pull-request.new` (topics/pagure/_pull_request.toml): undefined value: `body.pullrequest.id` is undefined"}
     200 {"ignored":true}
     404 {"error":"no webhook here"}
     404 {"error":"no webhook here"}
@@ -112,6 +122,25 @@ async fn jenkins_posts_with_the_password_of_its_endpoint() {
     "#);
     let look = world.until("the message", |look| look.messages.len() == 1).await;
     assert!(look.messages.values().all(|(state, _)| state == "read"), "{look:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_build_without_a_host_is_nobodys_where_there_are_two_executors() {
+    let settings = format!(
+        "{DOORS}[jenkins.other]\nurl = 'https://other.example/'\ntrigger_token = 'file:door-token'\n"
+    );
+    let world = World::of(RULES).await.settings(&settings).start().await;
+    let url = door(&world, "jenkins", "main");
+    let remote = Remote::new(&url, PATIENCE, Clock::system()).unwrap();
+    let body = include_str!("../../topics/jenkins/examples/notification-finalized.json");
+    let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+    body["build"].as_object_mut().unwrap().remove("full_url");
+    let request = remote.request(Method::POST, url.clone()).body(body.to_string());
+    let request = request.header("authorization", format!("Bearer {DOOR_TOKEN}"));
+    let answer = remote.send(request).await.unwrap();
+    let words = String::from_utf8(answer.body).unwrap();
+    insta::assert_snapshot!(words, @r#"{"error":"it does not tell on which host it happened"}"#);
     world.end().await;
 }
 

@@ -59,6 +59,7 @@ async fn a_title_in_a_parameter_is_warned_of() {
 async fn a_branch_without_its_commit_and_a_draft_that_is_never_ready_are_warned_of() {
     let world = World::new();
     let rules = RULES.replace("{{ head.sha }}", "{{ head.branch }}");
+    let rules = rules.replace("trust = \"anyone\"\n", "");
     let rules = rules.replacen("[[rule]]", "[[rule]]\nwhen = [\"not pull_request.draft\"]", 1);
     world.write("rules/rules.toml", &rules);
     let outcome = world.does(&["check"]).await;

@@ -51,6 +51,8 @@ struct Side {
 #[derive(Deserialize)]
 struct Source {
     #[serde(default)]
+    full_name: Option<String>,
+    #[serde(default)]
     clone_url: Option<String>,
 }
 
@@ -64,7 +66,9 @@ struct Rights {
 }
 
 impl PullRequest {
-    fn event(self, instance: &str, project: &str) -> PullRequestEvent {
+    /// What it tells; `asked` is the project that was asked about, which may have moved.
+    fn event(self, instance: &str, asked: &str) -> PullRequestEvent {
+        let project = self.base.repo.and_then(|repo| repo.full_name);
         let is_open = self.state == "open";
         let event =
             if is_open { EventKind::PullRequestUpdated } else { EventKind::PullRequestClosed };
@@ -72,7 +76,7 @@ impl PullRequest {
         PullRequestEvent {
             event,
             instance: instance.to_owned(),
-            project: project.to_owned(),
+            project: project.unwrap_or_else(|| asked.to_owned()),
             number: self.number,
             url: self.html_url,
             title: self.title,
@@ -82,6 +86,7 @@ impl PullRequest {
             standing: None,
             asked: None,
             agent: None,
+            agent_id: None,
             head: Head {
                 sha: sha(self.head.sha),
                 url: self.head.repo.and_then(|repo| repo.clone_url),
@@ -107,12 +112,13 @@ impl Client {
     ///
     /// Rights can only be asked about by whoever administers it.  For others, and for people who
     /// have their rights by a team that may not do everything, the forge says at least whom it
-    /// would let be assigned to an issue, and who collaborates: those are contributors, though
-    /// they may be more.
+    /// would let be assigned to an issue: those are contributors, though they may be more.  So is
+    /// who collaborates, where more is not told: it may be that they only read.
     async fn standing(&self, repo: &Repo, account: &Account) -> Result<Standing, Failure> {
         let what = format!("cannot ask who somebody is to `{repo}`");
         let path = repo.path(&["collaborators", &account.name, "permission"]);
         let answer = self.ask((Method::GET, &path), &[], None).await?;
+        let may_ask = answer.status != StatusCode::FORBIDDEN;
         match answer.status {
             StatusCode::NOT_FOUND => return Ok(Standing::Stranger),
             StatusCode::FORBIDDEN => {}
@@ -130,7 +136,7 @@ impl Client {
         let answer = self.get(&repo.path(&["assignees"]), &what).await?;
         let assignees: Option<Vec<User>> = answer.json(&what)?;
         let is_known = assignees.unwrap_or_default().iter().any(|user| is_same(user, account));
-        if is_known || self.collaborates(repo, account, &what).await? {
+        if is_known || (!may_ask && self.collaborates(repo, account, &what).await?) {
             Ok(Standing::Contributor)
         } else {
             Ok(Standing::Stranger)

@@ -206,7 +206,7 @@ async fn a_refusal_is_told_in_the_forges_words() {
 }
 
 #[tokio::test]
-async fn who_may_merge_is_a_maintainer_and_who_collaborates_a_contributor() {
+async fn who_may_merge_is_a_maintainer_and_who_may_only_read_a_stranger() {
     let world = World::new().await;
     for (user, right) in [("grace", "write"), ("mary", "admin"), ("joan", "read")] {
         world.stand_in.set_permission(PROJECT, user, right).unwrap();
@@ -214,7 +214,7 @@ async fn who_may_merge_is_a_maintainer_and_who_collaborates_a_contributor() {
     assert_eq!(world.standing("rail").await, Standing::Maintainer);
     assert_eq!(world.standing("grace").await, Standing::Maintainer);
     assert_eq!(world.standing("mary").await, Standing::Maintainer);
-    assert_eq!(world.standing("joan").await, Standing::Contributor);
+    assert_eq!(world.standing("joan").await, Standing::Stranger);
     assert_eq!(world.standing("ada").await, Standing::Stranger);
     assert_eq!(world.person("nobody", Some(4_711)).await, Person::default());
     assert_eq!(world.person("../../admin", None).await, Person::default());
@@ -287,6 +287,16 @@ async fn a_proposal_is_told_as_it_is_now() {
     world.stand_in.merge(PROJECT, 1, "grace").await.unwrap();
     let now = world.reporter.proposal(&world.subject).await.unwrap();
     assert_eq!((now.event, now.pull_request.merged), (EventKind::PullRequestClosed, true));
+}
+
+#[tokio::test]
+async fn a_proposal_is_told_under_the_name_that_its_project_has_now() {
+    let world = World::new().await;
+    world.stand_in.rename(PROJECT, "rail/interlocking").unwrap();
+    let now = world.reporter.proposal(&world.subject).await.unwrap();
+    assert_eq!(now.project, "rail/interlocking");
+    let open = world.reporter.open_proposals(PROJECT).await.unwrap();
+    assert!(open.iter().all(|proposal| proposal.project == "rail/interlocking"), "{open:?}");
 }
 
 #[tokio::test]

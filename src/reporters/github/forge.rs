@@ -1,5 +1,7 @@
 //! GitHub as one who knows: who people are, and how pull requests stand.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -11,7 +13,7 @@ use super::login::Scope;
 use crate::event::EventKind;
 use crate::event::proposal::{Base, Head, PullRequestEvent, PullRequestState, Standing};
 use crate::forges::{Account, Forge, Person};
-use crate::remote::Failure;
+use crate::remote::{Failure, chain};
 use crate::subject::{CommitSha, Subject, SubjectKind};
 
 /// How many pages of open pull requests are read.
@@ -53,6 +55,8 @@ struct Side {
 #[derive(Deserialize)]
 struct Source {
     #[serde(default)]
+    full_name: Option<String>,
+    #[serde(default)]
     clone_url: Option<String>,
 }
 
@@ -81,7 +85,9 @@ impl Rights {
 }
 
 impl PullRequest {
-    pub(super) fn event(self, instance: &str, project: &str) -> PullRequestEvent {
+    /// What it tells; `asked` is the project that was asked about, which may have moved.
+    pub(super) fn event(self, instance: &str, asked: &str) -> PullRequestEvent {
+        let project = self.base.repo.and_then(|repo| repo.full_name);
         let is_open = self.state == "open";
         let (author, author_id) = match self.user {
             Some(user) => (user.login, Some(user.id.to_string())),
@@ -94,7 +100,7 @@ impl PullRequest {
                 EventKind::PullRequestClosed
             },
             instance: instance.to_owned(),
-            project: project.to_owned(),
+            project: project.unwrap_or_else(|| asked.to_owned()),
             number: self.number,
             url: self.html_url,
             title: self.title,
@@ -104,6 +110,7 @@ impl PullRequest {
             standing: None,
             asked: None,
             agent: None,
+            agent_id: None,
             head: Head {
                 sha: Some(self.head.sha),
                 url: self.head.repo.and_then(|repo| repo.clone_url),
@@ -155,7 +162,21 @@ impl Forge for Github {
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(person);
         }
-        let rights: Rights = self.client.success(answer, &what)?.json(&what)?;
+        let is_forbidden = answer.status == StatusCode::FORBIDDEN;
+        let rights: Rights = match self.client.success(answer, &what) {
+            // GitHub tells it only to who may write.  What cannot be found out is a no, so that
+            // who gives a command is answered.
+            Err(failure @ Failure::GiveUp(_)) if is_forbidden => {
+                if !self.is_warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        error = %chain(&failure),
+                        "Cannot ask GitHub who people are: everybody is a stranger there"
+                    );
+                }
+                return Ok(person);
+            }
+            answer => answer?.json(&what)?,
+        };
         let Some(user) = &rights.user else {
             return Ok(person);
         };

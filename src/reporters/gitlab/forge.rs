@@ -42,9 +42,18 @@ struct MergeRequest {
     work_in_progress: bool,
     author: User,
     web_url: String,
+    /// How it is called; not told before 12.7.
+    #[serde(default)]
+    references: Option<References>,
     updated_at: Timestamp,
     #[serde(default)]
     diff_refs: Option<DiffRefs>,
+}
+
+#[derive(Deserialize)]
+struct References {
+    /// Such as `rail/signalbox!7`.
+    full: String,
 }
 
 #[derive(Deserialize)]
@@ -113,8 +122,8 @@ impl Forge for GitLab {
     async fn open_proposals(&self, project: &str) -> Result<Vec<PullRequestEvent>, Failure> {
         let project = Project::parse(project)?;
         let path = ["projects", project.as_str(), "merge_requests"];
-        // The oldest first, so that one which is opened meanwhile moves none to another page.
-        let query = [("state", "opened"), ("order_by", "created_at"), ("sort", "asc")];
+        // The newest first: what is cut off is what waits longest.
+        let query = [("state", "opened"), ("order_by", "created_at"), ("sort", "desc")];
         let what = format!("cannot list the merge requests of `{project}`");
         let requests: Vec<MergeRequest> = self.client.list((&path, &query), &what).await?;
         let mut addresses = BTreeMap::new();
@@ -170,8 +179,9 @@ async fn address(client: &Client, project: u64) -> Result<Option<String>, Failur
     Ok(page.and_then(|page| page.http_url_to_repo))
 }
 
+/// What it tells; `asked` is the project that was asked about, which may have moved.
 fn event(
-    (instance, project): (&str, &Project),
+    (instance, asked): (&str, &Project),
     request: MergeRequest,
     source: Option<String>,
 ) -> PullRequestEvent {
@@ -179,10 +189,11 @@ fn event(
         "opened" => EventKind::PullRequestUpdated,
         _ => EventKind::PullRequestClosed,
     };
+    let project = request.references.as_ref().and_then(|names| names.full.rsplit_once('!'));
     PullRequestEvent {
         event,
         instance: instance.to_owned(),
-        project: project.as_str().to_owned(),
+        project: project.map_or(asked.as_str(), |(project, _)| project).to_owned(),
         number: request.iid,
         url: request.web_url,
         title: request.title,
@@ -192,6 +203,7 @@ fn event(
         standing: None,
         asked: None,
         agent: None,
+        agent_id: None,
         head: Head { sha: request.sha, url: source, branch: Some(request.source_branch) },
         base: Base { sha: request.diff_refs.and_then(|refs| refs.base_sha) },
         pull_request: PullRequestState {

@@ -41,6 +41,9 @@ struct PullRequest {
     /// The branch it wants to change.
     branch: String,
     user: User,
+    /// Null when it is gone.
+    #[serde(default)]
+    project: Option<Source>,
     status: String,
     /// Null while a remote one has not been fetched.
     #[serde(default)]
@@ -153,7 +156,8 @@ impl Groups {
 }
 
 impl PullRequest {
-    fn event(self, instance: &str, project: &str, page: String) -> PullRequestEvent {
+    /// What it tells; `asked` is the project that was asked about, which may have moved.
+    fn event(self, instance: &str, asked: &str, page: String) -> PullRequestEvent {
         let is_open = self.status == "Open";
         let event =
             if is_open { EventKind::PullRequestUpdated } else { EventKind::PullRequestClosed };
@@ -161,7 +165,7 @@ impl PullRequest {
         PullRequestEvent {
             event,
             instance: instance.to_owned(),
-            project: project.to_owned(),
+            project: self.project.map_or_else(|| asked.to_owned(), |project| project.fullname),
             number: self.id,
             url: self.full_url.unwrap_or(page),
             target: self.branch,
@@ -170,6 +174,7 @@ impl PullRequest {
             standing: None,
             asked: None,
             agent: None,
+            agent_id: None,
             head: Head {
                 sha: self.commit_stop.and_then(|sha| CommitSha::try_from(sha).ok()),
                 url: self.repo_from.map(Source::clone_url).or(self.remote_git),

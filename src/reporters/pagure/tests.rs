@@ -121,7 +121,7 @@ fn settings(pagure: &PagureStandIn, tokens: BTreeMap<String, SecretRef>) -> Pagu
         token: None,
         tokens,
         username: "Pointsman".to_owned(),
-        webhook_keys: Vec::new(),
+        webhook_keys: BTreeMap::new(),
         concurrency: 1,
         timeout: Duration::from_secs(30),
         people: People::default(),

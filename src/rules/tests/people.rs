@@ -19,7 +19,7 @@ fn answers(decisions: &[Decision]) -> String {
 }
 
 /// A world with a stranger's proposal, whose build waits.
-fn held(head: char) -> World {
+pub(super) fn held(head: char) -> World {
     let mut world = World::new(RULES);
     world.hears(unknown(EventKind::PullRequestOpened, head, 1));
     world.hears(PullRequestEvent {
@@ -35,7 +35,9 @@ fn of_an_unknown_author_the_forge_is_asked_once() {
     let opened = world.hears(unknown(EventKind::PullRequestOpened, 'a', 1));
     assert_eq!(opened.considered[0].outcome, Outcome::Asks);
     assert_eq!(kinds(&opened), ["inquire"]);
-    let Task::Inquire(Inquiry::Author(about)) = &opened.actions[0].task else { panic!() };
+    let Task::Inquire(Inquiry::Author { proposal: about, .. }) = &opened.actions[0].task else {
+        panic!()
+    };
     assert_eq!(about.author_id.as_deref(), Some("5"));
 
     let answer = PullRequestEvent {

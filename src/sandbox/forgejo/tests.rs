@@ -24,7 +24,7 @@ async fn hear(Shelf(heard): Shelf<Heard>, headers: HeaderMap, body: axum::body::
     let connection = ConnectionName::try_from("forgejo.main".to_owned()).unwrap();
     let hook = ForgejoHook::new(connection, vec![secret()]);
     match hook.admit(&headers, &body) {
-        Ok(Admitted::Message(message)) => {
+        Ok(Admitted::Message(message, _)) => {
             heard.lock().unwrap().push(message);
             "thanks".to_owned()
         }

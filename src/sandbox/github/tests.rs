@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode};
 use super::*;
 use crate::action::{Form, Report};
 use crate::envelope::{Limits, open};
-use crate::event::proposal::Standing;
 use crate::event::{Event, EventKind};
 use crate::executors::Try;
 use crate::hooks::github::GithubHook;
@@ -41,7 +40,7 @@ fn everything() -> Selection {
 
 async fn take(State(door): State<Arc<Door>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let message = match door.hook.admit(&headers, &body) {
-        Ok(Admitted::Message(message)) => message,
+        Ok(Admitted::Message(message, _)) => message,
         Ok(Admitted::Ping) => return StatusCode::OK,
         Err(Refusal::Unsigned(_) | Refusal::Forged) => return StatusCode::UNAUTHORIZED,
         Err(Refusal::Malformed(_)) => return StatusCode::BAD_REQUEST,
@@ -169,7 +168,8 @@ async fn people_are_told_by_their_numbers() {
     };
     let id = |name: &str| Some(world.github.user_id(name).to_string());
     assert_eq!((opened.author.as_str(), &opened.author_id), ("grace", &id("grace")));
-    assert_eq!(opened.standing, Some(Standing::Contributor));
+    // A collaborator may read only: nothing is guessed upwards.
+    assert_eq!(opened.standing, None);
     assert_eq!(opened.head.url, Some(format!("{}/{REPO}.git", world.github.url())));
     assert_eq!(opened.instance, world.github.host());
     assert_eq!((comment.comment.author.as_str(), &comment.comment.author_id), ("ada", &id("ada")));

@@ -184,7 +184,11 @@ fn requests(memory: &Memory, call: &Call, project: &str) -> Reply {
     let found = project.requests.values().rev().filter(|request| {
         !request.is_hidden && (state == "all" || request.state.as_str() == state)
     });
-    Reply::page(call, found.map(|request| memory.request_json(project, request)).collect())
+    let mut found: Vec<_> = found.map(|request| memory.request_json(project, request)).collect();
+    if call.query("sort") == Some("asc") {
+        found.reverse();
+    }
+    Reply::page(call, found)
 }
 
 fn request(memory: &Memory, call: &Call, project: &str, iid: &str) -> Reply {

@@ -35,6 +35,8 @@ pub(super) struct User {
 pub(super) struct Project {
     pub(super) id: u64,
     pub(super) path: String,
+    /// What it was called before, which it is found by, too.
+    pub(super) was: Option<String>,
     pub(super) is_private: bool,
     pub(super) members: BTreeMap<u64, Member>,
     pub(super) branches: BTreeMap<String, String>,
@@ -151,6 +153,7 @@ impl Memory {
         let project = Project {
             id,
             path: path.to_owned(),
+            was: None,
             is_private: false,
             members: BTreeMap::new(),
             branches: BTreeMap::new(),
@@ -163,10 +166,12 @@ impl Memory {
         id
     }
 
-    /// The project of this path or number.
+    /// The project of this path or number, or which had this path.
     pub(super) fn project(&self, name: &str) -> Option<&Project> {
         let is_meant = |project: &&Project| project.path == name || project.id.to_string() == name;
-        self.projects.values().find(is_meant)
+        let found = self.projects.values().find(is_meant);
+        let was = |project: &&Project| project.was.as_deref() == Some(name);
+        found.or_else(|| self.projects.values().find(was))
     }
 
     pub(super) fn project_mut(&mut self, name: &str) -> anyhow::Result<&mut Project> {

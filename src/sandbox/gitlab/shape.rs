@@ -80,6 +80,11 @@ impl Memory {
             "author": self.user_json(request.author),
             "created_at": api_date(request.created),
             "updated_at": api_date(request.updated),
+            "references": {
+                "short": format!("!{}", request.iid),
+                "relative": format!("!{}", request.iid),
+                "full": format!("{}!{}", project.path, request.iid),
+            },
             "web_url": self.request_url(project, request.iid),
             "diff_refs": {
                 "base_sha": "0b".repeat(20), "head_sha": request.head,

@@ -79,7 +79,7 @@ impl Door {
 }
 
 async fn take(State(door): State<Arc<Behind>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let Ok(Admitted::Message(message)) = door.hook.admit(&headers, &body) else {
+    let Ok(Admitted::Message(message, _)) = door.hook.admit(&headers, &body) else {
         return StatusCode::UNAUTHORIZED;
     };
     let catalog = Catalog::load(&[]).unwrap();

@@ -76,7 +76,9 @@ pub(super) fn missed(told: &PullRequestEvent, known: Option<&SubjectState>) -> O
         (true, false) => None,
         (false, false) => Some(EventKind::PullRequestReopened),
         (false, true) => {
-            let is_known = known.head.as_ref() == Some(head);
+            let is_moved = |known: &String| !told.target.is_empty() && *known != told.target;
+            let is_known =
+                known.head.as_ref() == Some(head) && !known.target.as_ref().is_some_and(is_moved);
             let is_past = known.past_heads.contains(head) && !is_newer;
             match (told.pull_request.draft, known.is_draft) {
                 _ if !is_known => (!is_past).then_some(EventKind::PullRequestUpdated),

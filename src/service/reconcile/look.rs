@@ -78,9 +78,13 @@ impl Reconcile {
                 return Ok(Err(Failure::retry(error)));
             }
         };
+        // A project that was renamed answers to its old name; under the new one it is another.
+        let (listed, moved): (Vec<_>, Vec<_>) =
+            listed.into_iter().partition(|told| told.project == place.project);
         let before = self.before(place, &listed).await?;
         let mut gaps: Vec<Gap> = listed.iter().filter_map(|told| before.gap(told)).collect();
         let asked = self.ask(forge, &listed, (&before, &mut gaps)).await;
+        let asked = asked.and_then(|()| moved.first().map_or(Ok(()), |told| Err(renamed(told))));
         for gap in gaps {
             self.put(place, gap).await?;
         }
@@ -194,6 +198,11 @@ fn intake(event: Event) -> Result<Intake, LedgerError> {
         inbox: None,
         found: Found::Events(vec![event], None),
     })
+}
+
+/// The forge told of another project than was asked about.
+fn renamed(told: &PullRequestEvent) -> Failure {
+    Failure::give_up(anyhow!("the forge calls it `{}`: rules have to do so, too", told.project))
 }
 
 /// Remembers what an event tells, and lets no rule act on it.

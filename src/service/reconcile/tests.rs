@@ -43,6 +43,8 @@ struct Script {
     proposals: Mutex<BTreeMap<u64, PullRequestEvent>>,
     /// Those that the list leaves out, as if it were cut.
     cut: Mutex<BTreeSet<u64>>,
+    /// What the project is called now.
+    name: Mutex<Option<String>>,
     failure: Mutex<Option<fn() -> Failure>>,
     asked: Mutex<Vec<String>>,
 }
@@ -92,7 +94,10 @@ impl Forge for Script {
                 && told.event != EventKind::PullRequestClosed
                 && !cut.contains(&told.number)
         };
-        Ok(all.values().filter(is_listed).cloned().collect())
+        let name = self.name.lock().unwrap().clone().unwrap_or_else(|| project.to_owned());
+        let named =
+            |told: &PullRequestEvent| PullRequestEvent { project: name.clone(), ..told.clone() };
+        Ok(all.values().filter(is_listed).map(named).collect())
     }
 }
 
@@ -344,6 +349,16 @@ async fn a_first_look_that_failed_is_still_to_come() {
     world.look().await;
     world.forge.fails(None);
     insta::assert_snapshot!(world.look().await, @"#1 pull_request.opened: it was there when its project was looked at for the first time");
+}
+
+#[tokio::test]
+async fn what_a_renamed_project_tells_is_not_taken_for_its_own() {
+    let mut world = World::new(FirstLook::Build);
+    world.forge.has(1, Updated, ('a', THEN));
+    *world.forge.name.lock().unwrap() = Some("interlocking".to_owned());
+    assert_eq!(world.look().await, "");
+    let failures: Vec<String> = world.report().failures.into_values().collect();
+    insta::assert_snapshot!(failures.join(" "), @"permanent failure: the forge calls it `interlocking`: rules have to do so, too");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use axum::body::Body;
 use axum::http::HeaderMap;
 use reqwest::Method;
 use serde_json::Map;
@@ -24,19 +25,22 @@ use crate::web::body::Room;
 struct Wordy;
 
 impl Hook for Wordy {
+    fn glance(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let is_there = headers.contains_key("x-word");
+        is_there.then_some(()).ok_or(Refusal::Unsigned("`X-Word` is missing"))
+    }
+
     fn admit(&self, headers: &HeaderMap, body: &[u8]) -> Result<Admitted, Refusal> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        match text("x-word") {
-            None => return Err(Refusal::Unsigned("`X-Word` is missing")),
-            Some("sesame") => {}
-            Some(_) => return Err(Refusal::Forged),
+        if text("x-word") != Some("sesame") {
+            return Err(Refusal::Forged);
         }
         let topic = text("x-event").unwrap_or("ping");
         if topic == "ping" {
             return Ok(Admitted::Ping);
         }
         let name = ConnectionName::try_from("forge.main".to_owned()).unwrap();
-        relayed(&name, format!("forge.{topic}"), Map::new(), body).map(Admitted::Message)
+        relayed(&name, format!("forge.{topic}"), Map::new(), body).map(Admitted::of_all)
     }
 }
 
@@ -61,6 +65,8 @@ struct Door {
     address: SocketAddr,
     inbox: Arc<Letterbox>,
     ledger: Ledger,
+    /// That of the webhooks.
+    room: Room,
     _folder: tempfile::TempDir,
     _tasks: JoinSet<std::io::Result<()>>,
 }
@@ -72,15 +78,18 @@ impl Door {
         let inbox = Arc::new(Letterbox::default());
         let name = ConnectionName::try_from("forge.main".to_owned()).unwrap();
         let hook: Arc<dyn Hook> = Arc::new(Wordy);
+        let room = Room::new(1_000);
         let bus: Arc<dyn Post> = Arc::<Letterbox>::clone(&inbox);
         let site = Site {
             bus,
-            token: None,
+            token: Some("token".to_owned().into()),
             room: Room::new(1_000),
+            hook_room: room.clone(),
             hooks: Arc::new(BTreeMap::from([(name, hook)])),
-            weigh: Arc::new(|_, message| match message.topic.as_str() {
+            weigh: Arc::new(|_, _, message| match message.topic.as_str() {
                 "forge.push" => Worth::Wanted,
-                "forge.gossip" => Worth::Foreign("other.example".to_owned()),
+                "forge.gossip" => Worth::Foreign("it is about `other.example`".to_owned()),
+                "forge.babble" => Worth::Unreadable("`number` is missing".to_owned()),
                 _ => Worth::Unwanted,
             }),
             quiet: Arc::default(),
@@ -94,7 +103,7 @@ impl Door {
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(crate::web::serve(listener, site, CancellationToken::new()));
-        Self { address, inbox, ledger, _folder: folder, _tasks: tasks }
+        Self { address, inbox, ledger, room, _folder: folder, _tasks: tasks }
     }
 
     async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> String {
@@ -145,6 +154,7 @@ async fn everything_else_is_told_apart() {
     for (what, path, headers, body) in [
         ("ping", DOOR, &[WORD][..], "{}"),
         ("unsigned", DOOR, &[PUSH], "{}"),
+        ("unsigned and too large", DOOR, &[PUSH], &large),
         ("forged", DOOR, &[("x-word", "guess"), PUSH], "{}"),
         ("no JSON", DOOR, &[WORD, PUSH], "{"),
         ("no object", DOOR, &[WORD, PUSH], "[1]"),
@@ -152,6 +162,7 @@ async fn everything_else_is_told_apart() {
         ("too large", DOOR, &[WORD, PUSH], &large),
         ("unwanted", DOOR, &[WORD, ("x-event", "watch")], "{}"),
         ("foreign", DOOR, &[WORD, ("x-event", "gossip")], "{}"),
+        ("unreadable", DOOR, &[WORD, ("x-event", "babble")], "{}"),
         ("unknown", "hooks/forge/other", &[WORD, PUSH], "{}"),
         ("no name", "hooks/F%20O/%ff", &[WORD, PUSH], "{}"),
     ] {
@@ -162,13 +173,15 @@ async fn everything_else_is_told_apart() {
     insta::assert_snapshot!(told.join("\n"), @r#"
     ping: 200 {"ping":true}
     unsigned: 401 {"error":"it is not signed: `X-Word` is missing"}
+    unsigned and too large: 401 {"error":"it is not signed: `X-Word` is missing"}
     forged: 401 {"error":"its signature is not the one"}
     no JSON: 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 1"}
     no object: 400 {"error":"the body is no object"}
     too deep: 400 {"error":"the body is nested deeper than 64 levels"}
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     unwanted: 200 {"ignored":true}
-    foreign: 400 {"error":"it is about `other.example`, which is no host of `forge.main`"}
+    foreign: 400 {"error":"it is about `other.example`"}
+    unreadable: 400 {"error":"`number` is missing"}
     unknown: 404 {"error":"no webhook here"}
     no name: 404 {"error":"no webhook here"}
     full: 503 {"error":"try again later"}
@@ -180,6 +193,25 @@ async fn everything_else_is_told_apart() {
             format!("pointsman_webhooks_total{{connection=\"forge.main\",result=\"{result}\"}}");
         assert!(numbers.contains(&line), "{line} in:\n{numbers}");
     }
+}
+
+#[tokio::test]
+async fn strangers_take_no_room_and_nobody_takes_that_of_another_door() {
+    let door = Door::open().await;
+    let mut held = Vec::new();
+    while let Ok(body) = door.room.read(Body::from(vec![b'x'; 1_000])).await {
+        held.push(body);
+    }
+    let told = [
+        door.post(DOOR, &[WORD, PUSH], "{}").await,
+        door.post(DOOR, &[PUSH], "{}").await,
+        door.post("api/v1/messages", &[("authorization", "Bearer token")], "{}").await,
+    ];
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    503 {"error":"too much is being sent at once, try again later"}
+    401 {"error":"it is not signed: `X-Word` is missing"}
+    400 {"error":"the body is no record: missing field `topic` at line 1 column 2"}
+    "#);
 }
 
 const WEBHOOK_RESULTS: [&str; 10] = [

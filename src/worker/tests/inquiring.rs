@@ -5,6 +5,7 @@ use crate::clock::from_millis;
 use crate::event::proposal::{CommentEvent, PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
 use crate::forges::Person;
+use crate::ledger::view::actions::ActionState;
 use crate::rules::fixture::{comment, proposal, sha, unknown};
 
 const KEY: &str = "forge.example/signalbox#7";
@@ -92,6 +93,22 @@ async fn a_push_that_nobody_told_of_comes_before_the_command() {
     let runs = world.runs().await;
     assert_eq!(runs.last().map(String::as_str), Some("b 1 running"), "{runs:?}");
     assert_eq!(runs.len(), 2, "{runs:?}");
+}
+
+#[tokio::test]
+async fn what_has_moved_is_not_taken_for_what_was_asked_about() {
+    let world = World::new();
+    world.everybody_is(Standing::Maintainer);
+    world.hears("m1", EventKind::PullRequestOpened, 'a', 1).await;
+    world.passes(0).await;
+    let told = unknown(EventKind::PullRequestUpdated, 'b', 7);
+    world.the_forge_has(PullRequestEvent { project: "interlocking".to_owned(), ..told });
+    world.says("c1", "/ci test").await;
+    world.passes(0).await;
+    assert_eq!(world.runs().await, ["a 1 running"]);
+    let buried = world.ledger.actions(Some(ActionState::Buried), 9).await.unwrap();
+    let errors: Vec<_> = buried.iter().filter_map(|action| action.error.clone()).collect();
+    insta::assert_snapshot!(errors.join(" "), @"permanent failure: `forge.example/signalbox#7` has moved, it is `forge.example/interlocking#7` now");
 }
 
 #[tokio::test]

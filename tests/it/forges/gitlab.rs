@@ -1,5 +1,8 @@
 //! GitLab.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +17,14 @@ const MAINTAINER: u8 = 40;
 /// A key with which webhooks are signed.
 pub(super) const SIGNING_KEY: &[u8] = b"a-key-of-the-doors-0123456789abc";
 
-/// A GitLab, and whether its webhooks are signed instead of carrying a token.
-pub(super) struct Town(GitLabStandIn, bool);
+/// A GitLab.
+pub(super) struct Town {
+    gitlab: GitLabStandIn,
+    /// Who opened what.
+    authors: Mutex<BTreeMap<u64, String>>,
+    /// Whether its webhooks are signed instead of carrying a token.
+    is_signing: bool,
+}
 
 impl Town {
     pub(super) async fn new() -> Self {
@@ -24,12 +33,12 @@ impl Town {
         gitlab.add_user(OWN);
         gitlab.set_access(PROJECT, OWN, MAINTAINER).unwrap();
         gitlab.add_token(TOKEN, OWN);
-        Self(gitlab, false)
+        Self { gitlab, authors: Mutex::default(), is_signing: false }
     }
 
     /// One whose webhooks are signed.
     pub(super) async fn signing() -> Self {
-        Self(Self::new().await.0, true)
+        Self { is_signing: true, ..Self::new().await }
     }
 }
 
@@ -45,8 +54,8 @@ impl Stage for Town {
     }
 
     fn settings(&self) -> String {
-        let url = self.0.url();
-        let proof = if self.1 { "webhook_signing_tokens" } else { "webhook_tokens" };
+        let url = self.gitlab.url();
+        let proof = if self.is_signing { "webhook_signing_tokens" } else { "webhook_tokens" };
         format!(
             "[gitlab.main]\nurl = '{url}'\ntoken = 'file:forge-token'\n\
              {proof} = ['file:forge-secret']\n"
@@ -54,11 +63,11 @@ impl Stage for Town {
     }
 
     fn secret(&self) -> String {
-        if self.1 { signing_token() } else { SECRET.to_owned() }
+        if self.is_signing { signing_token() } else { SECRET.to_owned() }
     }
 
     fn host(&self) -> String {
-        self.0.url().replace("http://", "").trim_end_matches('/').to_owned()
+        self.gitlab.url().replace("http://", "").trim_end_matches('/').to_owned()
     }
 
     fn edits(&self) -> bool {
@@ -66,18 +75,22 @@ impl Stage for Town {
     }
 
     async fn hook_to(&self, url: &Url) {
-        let token = if self.1 { "" } else { SECRET };
-        let signing_token = self.1.then(signing_token);
-        self.0.set_hook(Some(WebHook { url: url.clone(), token: token.to_owned(), signing_token }));
+        let token = if self.is_signing { "" } else { SECRET };
+        let signing_token = self.is_signing.then(signing_token);
+        self.gitlab.set_hook(Some(WebHook {
+            url: url.clone(),
+            token: token.to_owned(),
+            signing_token,
+        }));
     }
 
     fn trust(&self, user: &str) {
-        self.0.add_user(user);
-        self.0.set_access(PROJECT, user, MAINTAINER).unwrap();
+        self.gitlab.add_user(user);
+        self.gitlab.set_access(PROJECT, user, MAINTAINER).unwrap();
     }
 
     async fn open(&self, new: &New) -> u64 {
-        self.0.add_user(&new.author);
+        self.gitlab.add_user(&new.author);
         let new = NewMergeRequest {
             project: PROJECT.to_owned(),
             fork: None,
@@ -87,35 +100,39 @@ impl Stage for Town {
             target: "main".to_owned(),
             head: new.head.clone(),
         };
-        self.0.open(&new).await.unwrap().0
+        let author = new.author.clone();
+        let number = self.gitlab.open(&new).await.unwrap().0;
+        self.authors.lock().unwrap().insert(number, author);
+        number
     }
 
     async fn push(&self, number: u64, head: &str) {
-        self.0.push((PROJECT, number), "mallory", head).await.unwrap();
+        let author = self.authors.lock().unwrap()[&number].clone();
+        self.gitlab.push((PROJECT, number), &author, head).await.unwrap();
     }
 
     async fn comment(&self, number: u64, user: &str, text: &str) -> u64 {
-        self.0.comment((PROJECT, number), user, text).await.unwrap().0
+        self.gitlab.comment((PROJECT, number), user, text).await.unwrap().0
     }
 
     async fn edit(&self, number: u64, (comment, user): (u64, &str), text: &str) {
-        self.0.edit_comment((PROJECT, number), user, (comment, text)).await.unwrap();
+        self.gitlab.edit_comment((PROJECT, number), user, (comment, text)).await.unwrap();
     }
 
     async fn close(&self, number: u64) {
-        self.0.close((PROJECT, number), "grace").await.unwrap();
+        self.gitlab.close((PROJECT, number), "grace").await.unwrap();
     }
 
     async fn ready(&self, number: u64) {
-        self.0.ready((PROJECT, number), "ada").await.unwrap();
+        self.gitlab.ready((PROJECT, number), "ada").await.unwrap();
     }
 
     async fn echo(&self) {
-        self.0.echo().await.unwrap();
+        self.gitlab.echo().await.unwrap();
     }
 
     fn state(&self, head: &str) -> String {
-        let mut statuses = self.0.statuses(PROJECT, head).into_iter();
+        let mut statuses = self.gitlab.statuses(PROJECT, head).into_iter();
         let newest = statuses.rfind(|status| !status.is_retried);
         let state = newest.map(|status| status.state).unwrap_or_default();
         match state.as_str() {
@@ -126,7 +143,7 @@ impl Stage for Town {
     }
 
     fn comments(&self, number: u64) -> Vec<String> {
-        let notes = self.0.notes(PROJECT, number).into_iter();
+        let notes = self.gitlab.notes(PROJECT, number).into_iter();
         notes.filter(|note| note.author == OWN && !note.is_system).map(|note| note.text).collect()
     }
 }

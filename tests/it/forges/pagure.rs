@@ -44,7 +44,7 @@ impl Stage for Town {
         let url = self.pagure.url();
         format!(
             "[pagure.town]\nurl = '{url}'\ntoken = 'file:forge-token'\n\
-             webhook_keys = ['file:forge-secret']\n"
+             webhook_keys = {{ \"{PROJECT}\" = 'file:forge-secret' }}\n"
         )
     }
 

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::event::proposal::{PullRequestEvent, Standing};
 use crate::forges::{Account, Forge, Person};
@@ -82,16 +84,18 @@ async fn a_program_is_a_bot() {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_says_so() {
+async fn who_may_not_ask_takes_everybody_for_a_stranger() {
     let world = World::new().await;
     world.github.set_permission(REPO, "pointsman", Role::Read).unwrap();
     let account = Account { id: None, name: "ada".to_owned() };
-    let failure = world.reporter.person(REPO, &account).await.unwrap_err();
-    assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    insta::assert_snapshot!(chain(&failure), @"permanent failure: cannot ask who somebody is to `rail/signalbox`: Must have push access to view collaborator permission.: 403 Forbidden");
-    world.github.set_mood(Mood::Failing(503));
-    let failure = world.reporter.person(REPO, &account).await.unwrap_err();
-    assert!(matches!(failure, Failure::Retry { .. }), "{failure:?}");
+    // A no that is told, so that a command is answered.
+    assert_eq!(world.reporter.person(REPO, &account).await.unwrap(), Person::default());
+    assert!(world.reporter.is_warned.load(Ordering::Relaxed));
+    for mood in [Mood::Failing(503), Mood::Hasty, Mood::UsedUp { reset: 1_795_166_507 }] {
+        world.github.set_mood(mood);
+        let failure = world.reporter.person(REPO, &account).await.unwrap_err();
+        assert!(matches!(failure, Failure::Retry { .. }), "{mood:?}: {failure:?}");
+    }
 }
 
 fn shown(world: &World, event: &PullRequestEvent) -> String {
@@ -105,9 +109,15 @@ fn shown(world: &World, event: &PullRequestEvent) -> String {
 async fn a_pull_request_is_told_as_it_is() {
     let world = World::new().await;
     let open = world.reporter.proposal(&world.subject).await.unwrap();
-    insta::assert_snapshot!(shown(&world, &open), @r#"{"agent":null,"at":null,"author":"ada","author_id":null,"base":{"sha":"d4d9cb6aa998b8dd672b0e8adf7a685f00000000"},"event":"pull_request.updated","head":{"branch":"lock","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","url":"http://github.example/ada/signalbox.git"},"instance":"github.example","number":1,"project":"rail/signalbox","pull_request":{"draft":false,"merged":false},"standing":null,"target":"main","title":"Lock the blades","url":"http://github.example/rail/signalbox/pull/1"}"#);
+    insta::assert_snapshot!(shown(&world, &open), @r#"{"agent":null,"agent_id":null,"at":null,"author":"ada","author_id":null,"base":{"sha":"d4d9cb6aa998b8dd672b0e8adf7a685f00000000"},"event":"pull_request.updated","head":{"branch":"lock","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","url":"http://github.example/ada/signalbox.git"},"instance":"github.example","number":1,"project":"rail/signalbox","pull_request":{"draft":false,"merged":false},"standing":null,"target":"main","title":"Lock the blades","url":"http://github.example/rail/signalbox/pull/1"}"#);
     assert_eq!(open.author_id, Some(world.github.user_id("ada").to_string()));
     assert_eq!(open.subject(), world.subject);
+    world.github.rename(REPO, "rail/interlocking").unwrap();
+    let renamed = world.reporter.proposal(&world.subject).await.unwrap();
+    assert_eq!(renamed.project, "rail/interlocking");
+    let listed = world.reporter.open_proposals(REPO).await.unwrap();
+    assert!(listed.iter().all(|told| told.project == "rail/interlocking"), "{listed:?}");
+    world.github.rename("rail/interlocking", REPO).unwrap();
 
     world.github.push(REPO, 1, &"b".repeat(40)).await.unwrap();
     world.github.draft(REPO, 1, "ada").await.unwrap();

@@ -37,6 +37,7 @@ async fn a_proposal_is_told_as_it_is_now() {
       "author_id": "44",
       "standing": null,
       "agent": null,
+      "agent_id": null,
       "head": {
         "sha": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "url": "https://forge.example/ada/signalbox.git",
@@ -181,6 +182,15 @@ async fn in_a_project_that_is_not_there_everybody_is_a_stranger() {
 }
 
 #[tokio::test]
+async fn a_proposal_is_told_under_the_name_that_its_project_has_now() {
+    let world = World::new().await;
+    world.gitlab.rename(PROJECT, "rail/interlocking").unwrap();
+    assert_eq!(world.proposal().await.project, "rail/interlocking");
+    let events = world.reporter.open_proposals(PROJECT).await.unwrap();
+    assert!(events.iter().all(|event| event.project == "rail/interlocking"), "{events:?}");
+}
+
+#[tokio::test]
 async fn all_open_proposals_are_told() {
     let world = World::new().await;
     for number in 2..=120 {
@@ -192,6 +202,8 @@ async fn all_open_proposals_are_told() {
     world.gitlab.merge((PROJECT, 4), "grace").await.unwrap();
     let events = world.reporter.open_proposals(PROJECT).await.unwrap();
     assert_eq!(events.len(), 118);
+    // Of too many the oldest would be left out.
+    assert_eq!(events.first().map(|event| event.number), Some(120));
     assert!(events.iter().all(|event| event.instance == "forge.example"));
     let second = events.iter().find(|event| event.number == 2).unwrap();
     let subject = pull_request("forge.example", PROJECT, 2);
