@@ -5,6 +5,7 @@
 //! that appear in the ledger, microseconds after a start.  `POINTSMAN_TEST_KILLS` is how often,
 //! `POINTSMAN_TEST_SEED` repeats a sequence of moments.
 
+mod commands;
 mod gate;
 mod judge;
 mod moment;
@@ -38,8 +39,9 @@ async fn live_and_die(mut town: Town, (kills, seed): (u64, u64)) {
         town.go_on(&mut random);
         let moment = Moment::any(&mut random, town.has_broker());
         let mut victim = Victim::start(town.folder());
+        let ledger = town.scenery.ledger_path();
         let has_come = {
-            let come = moment.come(&town);
+            let come = moment.come(&town.trap, &ledger);
             let life = async {
                 tokio::select! {
                     () = come => true,

@@ -251,6 +251,13 @@ impl World {
         self.until(what, |_| health.rules().is_some_and(|rules| is_so(&rules))).await;
     }
 
+    /// Waits until somebody has looked for what no message has told.
+    pub(crate) async fn until_looked(&mut self) {
+        let health = Arc::clone(&self.running.health);
+        let has_looked = || health.reconcile().is_some_and(|report| report.done_at.is_some());
+        self.until("a look at the forges", |_| has_looked()).await;
+    }
+
     /// Waits until every message is stored and nothing is left to do but to look after builds.
     pub(crate) async fn settle(&mut self) -> Look {
         let expected = self.expected.clone();

@@ -80,7 +80,12 @@ pub(super) fn missed(told: &PullRequestEvent, known: Option<&SubjectState>) -> O
             let is_known =
                 known.head.as_ref() == Some(head) && !known.target.as_ref().is_some_and(is_moved);
             let is_past = known.past_heads.contains(head) && !is_newer;
-            (!is_known && !is_past).then_some(EventKind::PullRequestUpdated)
+            match (told.pull_request.draft, known.is_draft) {
+                _ if !is_known => (!is_past).then_some(EventKind::PullRequestUpdated),
+                (false, true) => Some(EventKind::PullRequestReady),
+                (true, false) => Some(EventKind::PullRequestDrafted),
+                (true, true) | (false, false) => None,
+            }
         }
     }
 }
@@ -131,6 +136,25 @@ mod tests {
             missed(&told('0', 9), Some(&heard('a', 5))),
             Some(EventKind::PullRequestUpdated)
         );
+    }
+
+    #[test]
+    fn what_its_author_says_of_it_is_a_difference_at_the_same_head_only() {
+        let draft = |head, at| {
+            let mut draft = told(head, at);
+            draft.pull_request.draft = true;
+            draft
+        };
+        let drafted = SubjectState { is_draft: true, ..heard('a', 5) };
+        assert_eq!(missed(&told('a', 9), Some(&drafted)), Some(EventKind::PullRequestReady));
+        assert_eq!(
+            missed(&draft('a', 9), Some(&heard('a', 5))),
+            Some(EventKind::PullRequestDrafted)
+        );
+        assert_eq!(missed(&draft('a', 9), Some(&drafted)), None);
+        assert_eq!(missed(&told('b', 9), Some(&drafted)), Some(EventKind::PullRequestUpdated));
+        assert_eq!(missed(&told('a', 4), Some(&drafted)), None, "messages have overtaken it");
+        assert_eq!(missed(&draft('0', 5), Some(&heard('a', 5))), None, "it is about an older head");
     }
 
     #[test]

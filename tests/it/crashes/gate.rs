@@ -1,6 +1,7 @@
 //! Gates on the way to the systems outside, which see what passes and can hold it back.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Jenkins,
-    Pagure,
+    Forge,
     Broker,
 }
 
@@ -34,6 +35,8 @@ struct Armed {
     place: Place,
     stretch: Stretch,
     left: usize,
+    /// What stands in the first line of the requests that are meant.
+    words: &'static str,
 }
 
 /// Catches one passing request.
@@ -44,9 +47,22 @@ pub(super) struct Trap {
 }
 
 impl Trap {
-    /// Waits for the `number`th request, or acknowledgement, at a gate.
-    pub(super) fn arm(&self, place: Place, stretch: Stretch, number: usize) {
-        *self.armed.lock().unwrap() = Some(Armed { place, stretch, left: number.max(1) });
+    /// Waits for the `number`th request with these words, or acknowledgement, at a gate.
+    pub(super) fn arm(
+        &self,
+        (place, words): (Place, &'static str),
+        stretch: Stretch,
+        number: usize,
+    ) {
+        *self.armed.lock().unwrap() = Some(Armed { place, stretch, left: number.max(1), words });
+    }
+
+    /// Whether a request is one of those that are waited for, wherever it is.
+    fn means(&self, request: &[u8]) -> bool {
+        let armed = self.armed.lock().unwrap();
+        let Some(Armed { words, .. }) = *armed else { return true };
+        let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        words.is_empty() || String::from_utf8_lossy(line).contains(words)
     }
 
     /// Lets everything pass.
@@ -117,11 +133,20 @@ async fn carry(near: TcpStream, target: SocketAddr, place: Place, trap: Arc<Trap
     let (near_read, near_write) = near.into_split();
     let (far_read, far_write) = far.into_split();
     let mut frames = Frames::default();
+    // Whether what goes on here now is meant.
+    let is_meant = AtomicBool::new(true);
     let there = |bytes: &[u8]| {
-        let count = if place == Place::Broker { frames.acknowledgements(bytes) } else { 1 };
+        let count = if place == Place::Broker {
+            frames.acknowledgements(bytes)
+        } else {
+            if bytes.first().is_some_and(u8::is_ascii_uppercase) {
+                is_meant.store(trap.means(bytes), Ordering::SeqCst);
+            }
+            usize::from(is_meant.load(Ordering::SeqCst))
+        };
         trap.see(place, Way::There, count)
     };
-    let back = |_: &[u8]| trap.see(place, Way::Back, 1);
+    let back = |_: &[u8]| trap.see(place, Way::Back, usize::from(is_meant.load(Ordering::SeqCst)));
     tokio::select! {
         () = pump(near_read, far_write, there, &trap) => {}
         () = pump(far_read, near_write, back, &trap) => {}

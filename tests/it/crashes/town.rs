@@ -40,10 +40,10 @@ const RULES: &str = r#"
 "#;
 
 /// How long a build takes.
-const BUILD_TIME: Duration = Duration::from_millis(40);
+pub(super) const BUILD_TIME: Duration = Duration::from_millis(40);
 
 /// How often is looked whether something has come about.
-const GLANCE: Duration = Duration::from_millis(10);
+pub(super) const GLANCE: Duration = Duration::from_millis(10);
 
 /// How many pull requests are open at once.
 const OPEN_MAX: usize = 6;
@@ -91,7 +91,7 @@ impl Town {
         let jenkins = address(scenery.jenkins.url().as_str());
         let pagure = address(&scenery.pagure.url());
         let jenkins_gate = Gate::before(jenkins, Place::Jenkins, &trap).await;
-        let pagure_gate = Gate::before(pagure, Place::Pagure, &trap).await;
+        let pagure_gate = Gate::before(pagure, Place::Forge, &trap).await;
         let door = free_address().await;
         let mut more = format!(
             "[web]\nlisten = '{door}'\n\
@@ -286,13 +286,13 @@ impl Town {
 }
 
 /// Host and port in a URL.
-fn address(url: &str) -> SocketAddr {
+pub(super) fn address(url: &str) -> SocketAddr {
     let url = Url::parse(url).unwrap();
     format!("{}:{}", url.host_str().unwrap(), url.port().unwrap()).parse().unwrap()
 }
 
 /// An address that is free, and stays so in all likelihood.
-async fn free_address() -> SocketAddr {
+pub(super) async fn free_address() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }

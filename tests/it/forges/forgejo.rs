@@ -6,7 +6,7 @@ use pointsman::sandbox::forgejo::{ForgejoStandIn, NewPullRequest};
 use secrecy::SecretString;
 use url::Url;
 
-use super::stage::{OWN, PROJECT, SECRET, Stage, TOKEN};
+use super::stage::{New, OWN, PROJECT, SECRET, Stage, TOKEN};
 
 pub(super) struct Town {
     forgejo: ForgejoStandIn,
@@ -55,14 +55,14 @@ impl Stage for Town {
         self.forgejo.set_permission(PROJECT, user, "write").unwrap();
     }
 
-    async fn open(&self, author: &str, head: &str) -> u64 {
+    async fn open(&self, new: &New) -> u64 {
         let new = NewPullRequest {
             project: PROJECT.to_owned(),
-            author: author.to_owned(),
-            title: "Lock the blades".to_owned(),
-            branch: "lock".to_owned(),
+            author: new.author.clone(),
+            title: format!("{}{}", if new.is_draft { "WIP: " } else { "" }, new.title),
+            branch: new.branch.clone(),
             target: "main".to_owned(),
-            head: head.to_owned(),
+            head: new.head.clone(),
         };
         self.forgejo.open(&new).await.unwrap()
     }
@@ -81,6 +81,10 @@ impl Stage for Town {
 
     async fn close(&self, number: u64) {
         self.forgejo.close(PROJECT, number, "grace").await.unwrap();
+    }
+
+    async fn ready(&self, number: u64) {
+        self.forgejo.ready(PROJECT, number).await.unwrap();
     }
 
     fn state(&self, head: &str) -> String {

@@ -5,7 +5,7 @@ use pointsman::sandbox::github::{GithubStandIn, NewPullRequest, Options, Role, W
 use secrecy::SecretString;
 use url::Url;
 
-use super::stage::{OWN, PROJECT, SECRET, Stage, TOKEN};
+use super::stage::{New, OWN, PROJECT, SECRET, Stage, TOKEN};
 
 pub(super) struct Town(GithubStandIn);
 
@@ -50,15 +50,15 @@ impl Stage for Town {
         self.0.set_permission(PROJECT, user, Role::Write).unwrap();
     }
 
-    async fn open(&self, author: &str, head: &str) -> u64 {
+    async fn open(&self, new: &New) -> u64 {
         let new = NewPullRequest {
             repo: PROJECT.to_owned(),
-            author: author.to_owned(),
-            title: "Lock the blades".to_owned(),
-            branch: "lock".to_owned(),
+            author: new.author.clone(),
+            title: new.title.clone(),
+            branch: new.branch.clone(),
             target: "main".to_owned(),
-            head: head.to_owned(),
-            draft: false,
+            head: new.head.clone(),
+            draft: new.is_draft,
         };
         self.0.open(&new).await.unwrap().0
     }
@@ -77,6 +77,10 @@ impl Stage for Town {
 
     async fn close(&self, number: u64) {
         self.0.close(PROJECT, number, "grace").await.unwrap();
+    }
+
+    async fn ready(&self, number: u64) {
+        self.0.ready(PROJECT, number, "ada").await.unwrap();
     }
 
     fn state(&self, head: &str) -> String {

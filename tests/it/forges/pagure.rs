@@ -8,7 +8,7 @@ use pointsman::sandbox::pagure::{Announcement, NewPullRequest, Options, PagureSt
 use secrecy::SecretString;
 use url::Url;
 
-use super::stage::{OWN, PROJECT, SECRET, Stage, TOKEN};
+use super::stage::{New, OWN, PROJECT, SECRET, Stage, TOKEN};
 
 pub(super) struct Town {
     pagure: PagureStandIn,
@@ -56,6 +56,10 @@ impl Stage for Town {
         false
     }
 
+    fn has_drafts(&self) -> bool {
+        false
+    }
+
     async fn hook_to(&self, url: &Url) {
         *self.webhook.lock().unwrap() = Some(url.clone());
     }
@@ -64,14 +68,14 @@ impl Stage for Town {
         self.pagure.grant(PROJECT, "commit", user).unwrap();
     }
 
-    async fn open(&self, author: &str, head: &str) -> u64 {
+    async fn open(&self, new: &New) -> u64 {
         let new = NewPullRequest {
             project: PROJECT.to_owned(),
-            author: author.to_owned(),
-            title: "Lock the blades".to_owned(),
-            branch_from: "lock".to_owned(),
+            author: new.author.clone(),
+            title: new.title.clone(),
+            branch_from: new.branch.clone(),
             target: "main".to_owned(),
-            head: head.to_owned(),
+            head: new.head.clone(),
         };
         let (number, announced) = self.pagure.add_pull_request(&new).unwrap();
         self.announce(announced).await;
@@ -94,6 +98,10 @@ impl Stage for Town {
 
     async fn close(&self, number: u64) {
         self.announce(self.pagure.close(PROJECT, number, "grace").unwrap()).await;
+    }
+
+    async fn ready(&self, _number: u64) {
+        panic!("there are no drafts");
     }
 
     fn state(&self, head: &str) -> String {

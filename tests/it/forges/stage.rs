@@ -5,10 +5,12 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use pointsman::sandbox::jenkins::BuildResult;
+use serde_json::Value;
 use url::Url;
 
+use super::postbox::Post;
 use crate::world::look::Look;
-use crate::world::{JOB, World, sha};
+use crate::world::{JOB, Setup, World, sha};
 
 /// The project that all stories are about.
 pub(super) const PROJECT: &str = "rail/signalbox";
@@ -19,6 +21,29 @@ pub(super) const SECRET: &str = "a-secret-of-the-doors-0123456789";
 /// The token of the user that reports.
 pub(super) const TOKEN: &str = "token-of-the-forge-0123456789";
 
+/// What somebody proposes.
+#[derive(Clone, Debug)]
+pub(super) struct New {
+    pub(super) author: String,
+    pub(super) title: String,
+    pub(super) branch: String,
+    pub(super) head: String,
+    /// Whether its author says that it is not ready, where that can be said.
+    pub(super) is_draft: bool,
+}
+
+impl New {
+    pub(super) fn by(author: &str, head: char) -> Self {
+        Self {
+            author: author.to_owned(),
+            title: "Lock the blades".to_owned(),
+            branch: "lock".to_owned(),
+            head: sha(head),
+            is_draft: false,
+        }
+    }
+}
+
 /// A forge with people on it.
 #[async_trait]
 pub(super) trait Stage: Send + Sync {
@@ -28,11 +53,21 @@ pub(super) trait Stage: Send + Sync {
     /// Its settings; the secrets are in the files `forge-token` and `forge-secret`.
     fn settings(&self) -> String;
 
+    /// What is in `forge-secret`.
+    fn secret(&self) -> String {
+        SECRET.to_owned()
+    }
+
     /// The host by which it calls itself.
     fn host(&self) -> String;
 
     /// Whether our comments there can be edited.
     fn edits(&self) -> bool;
+
+    /// Whether it knows drafts.
+    fn has_drafts(&self) -> bool {
+        true
+    }
 
     /// Lets webhooks go to this address.
     async fn hook_to(&self, url: &Url);
@@ -40,11 +75,14 @@ pub(super) trait Stage: Send + Sync {
     /// Makes somebody one who may merge.
     fn trust(&self, user: &str);
 
-    async fn open(&self, author: &str, head: &str) -> u64;
+    async fn open(&self, new: &New) -> u64;
     async fn push(&self, number: u64, head: &str);
     async fn comment(&self, number: u64, user: &str, text: &str) -> u64;
     async fn edit(&self, number: u64, comment: (u64, &str), text: &str);
     async fn close(&self, number: u64);
+
+    /// Says that a draft is ready; only where there are drafts.
+    async fn ready(&self, number: u64);
 
     /// Posts what our own doings on the forge make it tell.
     async fn echo(&self) {}
@@ -65,26 +103,38 @@ pub(super) struct Story<'a> {
 impl<'a> Story<'a> {
     /// A service with one rule, whose trusted people are `ada` and `grace`.
     pub(super) async fn begin(stage: &'a dyn Stage) -> Self {
-        let rules = format!(
-            r#"
-            [[rule]]
-            name = "unit"
-            on = ["pull_request.opened", "pull_request.updated", "pull_request.reopened"]
-            where = {{ instance = "{}", project = "{PROJECT}" }}
-            build = {{ on = "jenkins.main", job = "{JOB}", parameters = {{ HEAD = "{{{{ head.sha }}}}" }} }}
-            report = [{{ to = "origin", as = "flag" }}, {{ to = "origin", as = "comment", when = "changed" }}]
-            "#,
-            stage.host()
-        );
-        let setup = World::of(&rules).await.settings(&stage.settings());
-        write(setup.folder(), "forge-token", TOKEN);
-        write(setup.folder(), "forge-secret", SECRET);
-        let world = setup.start().await;
+        let opened = "'pull_request.opened', 'pull_request.updated', 'pull_request.reopened'";
+        let setup = Self::setup(stage, &rule(stage, &format!("on = [{opened}]"), HEAD)).await;
+        Self::begin_in(stage, setup).await
+    }
+
+    /// What [`Story::begin_in`] begins with.
+    pub(super) async fn setup(stage: &dyn Stage, rules: &str) -> Setup {
+        let setup = World::of(rules).await.settings(&stage.settings());
+        Self::furnish(stage, setup.folder());
+        setup
+    }
+
+    /// Writes the secrets to where the settings of the forge say.
+    pub(super) fn furnish(stage: &dyn Stage, folder: &Path) {
+        write(folder, "forge-token", TOKEN);
+        write(folder, "forge-secret", &stage.secret());
+    }
+
+    /// As [`Story::begin`], in a world of its own.
+    pub(super) async fn begin_in(stage: &'a dyn Stage, setup: Setup) -> Self {
         stage.trust("ada");
         stage.trust("grace");
-        let (kind, name) = stage.connection();
-        stage.hook_to(&door(world.running.address, kind, name)).await;
-        Self { stage, world }
+        let world = setup.start().await;
+        let story = Self { stage, world };
+        stage.hook_to(&story.door()).await;
+        story
+    }
+
+    /// Where webhooks of the forge are taken.
+    pub(super) fn door(&self) -> Url {
+        let (kind, name) = self.stage.connection();
+        door(self.world.running.address, kind, name)
     }
 
     /// Waits until nothing is left to do; what stands in the ledger then.
@@ -92,6 +142,20 @@ impl<'a> Story<'a> {
         self.world.settle().await;
         self.stage.echo().await;
         self.world.settle().await
+    }
+
+    /// Delivers what was posted to somebody else, and waits until all is done.
+    pub(super) async fn deliver(&mut self, posts: &[Post]) -> Look {
+        let door = self.door();
+        for post in posts {
+            let answer = post.send(&door).await;
+            let (status, words) = answer.split_once(' ').unwrap();
+            assert!(matches!(status, "202" | "200"), "{answer}");
+            let words: Value = serde_json::from_str(words).unwrap();
+            let Some(id) = words["id"].as_str() else { continue };
+            self.world.until("the post", |look| look.messages.contains_key(id)).await;
+        }
+        self.settle().await
     }
 
     /// The builds that were asked for: the commit of each.
@@ -110,7 +174,7 @@ impl<'a> Story<'a> {
     }
 
     pub(super) async fn open(&mut self, author: &str, head: char) -> u64 {
-        let number = self.stage.open(author, &sha(head)).await;
+        let number = self.stage.open(&New::by(author, head)).await;
         self.settle().await;
         number
     }
@@ -137,10 +201,28 @@ impl<'a> Story<'a> {
     }
 }
 
+/// The rule `unit`: when it fires, and what its build is given.
+pub(super) fn rule(stage: &dyn Stage, fires: &str, parameters: &str) -> String {
+    let instance = stage.host();
+    format!(
+        r#"
+        [[rule]]
+        name = "unit"
+        {fires}
+        where = {{ instance = "{instance}", project = "{PROJECT}" }}
+        build = {{ on = "jenkins.main", job = "{JOB}", parameters = {{ {parameters} }} }}
+        report = [{{ to = "origin", as = "flag" }}, {{ to = "origin", as = "comment", when = "changed" }}]
+        "#
+    )
+}
+
+/// What a build is given at least.
+pub(super) const HEAD: &str = r#"HEAD = "{{ head.sha }}""#;
+
 fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-fn door(address: SocketAddr, kind: &str, name: &str) -> Url {
+pub(super) fn door(address: SocketAddr, kind: &str, name: &str) -> Url {
     Url::parse(&format!("http://{address}/hooks/{kind}/{name}")).unwrap()
 }
