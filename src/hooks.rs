@@ -17,7 +17,7 @@ pub enum Refusal {
     #[error("it is not signed: {0}")]
     Unsigned(&'static str),
     /// Its signature (or token) is wrong.
-    #[error("its signature is not the one")]
+    #[error("its signature or token is not the one")]
     Forged,
     /// Its sender is proved, but it is nothing that can be read.
     #[error("{0}")]

@@ -134,8 +134,57 @@ impl From<&SettingsFault> for Fault {
             line: fault.line,
             key: fault.key.clone(),
             help,
-            text: text.filter(|_| span.is_some()).map(|text| source(&fault.file, &text)),
+            text: text.filter(|_| span.is_some()).map(|text| source(&fault.file, &masked(&text))),
             span,
+        }
+    }
+}
+
+/// Words of keys whose values may be secrets that somebody wrote where they do not belong.
+const SECRET_KEYS: [&str; 5] = ["token", "secret", "password", "key", "webhook"];
+
+/// Settings, to be shown: with a star for each byte of what may be a secret.
+fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut is_secret = false;
+    for line in text.split_inclusive('\n') {
+        let (key, value) = match line.split_once('=') {
+            Some((key, value)) => {
+                let key_lower = key.to_lowercase();
+                is_secret = SECRET_KEYS.iter().any(|word| key_lower.contains(word));
+                shown.push_str(key);
+                shown.push('=');
+                (key, value)
+            }
+            // A list or table that goes on over several lines is as its first one.
+            None => ("", line),
+        };
+        if key.trim_start().starts_with('#') || line.trim_start().starts_with('[') {
+            is_secret = false;
+        }
+        mask_value(value, is_secret, &mut shown);
+    }
+    shown
+}
+
+/// Adds `value`, of which texts in quotes are masked: all of a secret, and of an address what
+/// stands between the user and the host.
+fn mask_value(value: &str, is_secret: bool, shown: &mut String) {
+    for (number, part) in value.split_inclusive(['"', '\'']).enumerate() {
+        let is_quoted = number % 2 == 1;
+        let is_reference = part.starts_with("file:") || part.starts_with("env:");
+        let login = part.find("://").zip(part.rfind('@')).filter(|(scheme, at)| scheme + 3 < *at);
+        let hidden = match (is_quoted, login) {
+            (true, _) if is_secret && !is_reference => 0..part.len().saturating_sub(1),
+            (_, Some((scheme, at))) => scheme + 3..at,
+            (true | false, None) => 0..0,
+        };
+        for (place, c) in part.char_indices() {
+            if hidden.contains(&place) && c != '\n' {
+                shown.extend(std::iter::repeat_n('*', c.len_utf8()));
+            } else {
+                shown.push(c);
+            }
         }
     }
 }
@@ -185,5 +234,23 @@ impl From<&TopicFault> for Fault {
             text: before.map(|_| source(&fault.file, &fault.source_text)),
             span: fault.span.clone().filter(|_| before.is_some()).map(SourceSpan::from),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown_and_everything_stays_in_its_place() {
+        let text = "[github.main]\ntoken = \"ghp_abc\"  # mine\nurl = 'https://a:pw@x.example/'\n\
+                    webhook_secrets = [\n  \"s3cret\",\n  \"file:x\",\n]\nqueue = \"pointsman\"\n";
+        let shown = masked(text);
+        assert_eq!(shown.len(), text.len());
+        assert_eq!(
+            shown,
+            "[github.main]\ntoken = \"*******\"  # mine\nurl = 'https://****@x.example/'\n\
+             webhook_secrets = [\n  \"******\",\n  \"file:x\",\n]\nqueue = \"pointsman\"\n"
+        );
     }
 }

@@ -38,6 +38,11 @@ pub(super) async fn run(common: &Common, why: Why, console: &mut Console) -> any
         console.json(&document)?;
         return Ok(Exit::Success);
     }
+    if events.len() >= usize::try_from(why.limit).unwrap_or(usize::MAX) {
+        let words = format!("the last {} events; `--limit` shows more", events.len());
+        console.tinted(Tint::Dim, &words)?;
+        console.line("")?;
+    }
     for event in &events {
         ledger::event(console, event)?;
         console.line("")?;

@@ -162,7 +162,7 @@ mod tests {
         let other = sign(&secret("other"), BODY);
         let unsigned =
             "it is not signed: `x-forgejo-signature` is missing; set the webhook's secret";
-        let forged = "its signature is not the one";
+        let forged = "its signature or token is not the one";
         let event = ("x-forgejo-event", "push");
         assert_eq!(topic(&[event]), unsigned);
         assert_eq!(topic(&[event, ("x-forgejo-signature", "")]), unsigned);

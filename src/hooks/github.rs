@@ -187,9 +187,9 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
         unsigned: it is not signed: `x-hub-signature-256` is missing; set the webhook's secret
         unsigned: it is not signed: `x-hub-signature` alone (SHA-1) does not count, `x-hub-signature-256` is missing
-        forged: its signature is not the one
-        forged: its signature is not the one
-        forged: its signature is not the one
+        forged: its signature or token is not the one
+        forged: its signature or token is not the one
+        forged: its signature or token is not the one
         ");
     }
 

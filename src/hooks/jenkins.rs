@@ -123,7 +123,11 @@ mod tests {
         assert_eq!(told(Some("old"), BODY), unsigned);
         let logins = [basic("old"), basic("old:"), basic("x:guess"), basic("x:"), "Basic %".into()];
         for login in logins.into_iter().chain(["Bearer guess".into(), "Digest old".into()]) {
-            assert_eq!(told(Some(&login), BODY), "its signature is not the one", "{login}");
+            assert_eq!(
+                told(Some(&login), BODY),
+                "its signature or token is not the one",
+                "{login}"
+            );
         }
     }
 

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(speaker("signalbox"), of("rail/signalbox"));
         assert_eq!(speaker("old"), of("rail/points"));
         assert_eq!(speaker("points"), of("rail/points"));
-        assert_eq!(speaker("guess"), Err("its signature is not the one".to_owned()));
+        assert_eq!(speaker("guess"), Err("its signature or token is not the one".to_owned()));
     }
 
     #[test]
@@ -182,8 +182,8 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r"
         it is not signed: `x-pagure-signature-256` is missing
         it is not signed: `x-pagure-signature` alone (SHA-1) does not count, `x-pagure-signature-256` is missing
-        its signature is not the one
-        its signature is not the one
+        its signature or token is not the one
+        its signature or token is not the one
         ");
     }
 

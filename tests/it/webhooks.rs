@@ -77,7 +77,7 @@ async fn a_pagure_speaks_of_itself_only_and_a_door_needs_a_key() {
         post(&door(&world, "bus", "bus"), DOOR_TOKEN, &announced[0]).await,
     ];
     insta::assert_snapshot!(answers.join("\n"), @r#"
-    401 {"error":"its signature is not the one"}
+    401 {"error":"its signature or token is not the one"}
     400 {"error":"it is about `other.example`, which is no host of `pagure.forge`"}
     400 {"error":"it is about `points`, and signed with the key of `signalbox`"}
     400 {"error":"cannot read `number` = `body.pullrequest.id` of topic `pagure/pull-request.new` (topics/pagure/_pull_request.toml): undefined value: `body.pullrequest.id` is undefined"}
@@ -117,7 +117,7 @@ async fn jenkins_posts_with_the_password_of_its_endpoint() {
     }
     assert!(answers.remove(0).starts_with("202 "), "{answers:?}");
     insta::assert_snapshot!(world.scenery.masked(&answers.join("\n")), @r#"
-    401 {"error":"its signature is not the one"}
+    401 {"error":"its signature or token is not the one"}
     400 {"error":"it is about `ci.example`, which is no host of `jenkins.main`"}
     "#);
     let look = world.until("the message", |look| look.messages.len() == 1).await;

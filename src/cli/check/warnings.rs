@@ -1,6 +1,7 @@
 //! What rules may say, and should be thought about.
 
 use crate::event::EventKind;
+use crate::rules::fault::nearest;
 use crate::rules::spec::Trust;
 use crate::rules::{Build, Rule, RuleSet};
 
@@ -11,6 +12,7 @@ const FREE_NAMES: [&str; 5] = ["title", "comment", "comment.text", "command", "c
 pub(super) fn warnings(rules: &RuleSet) -> Vec<String> {
     let mut warnings = Vec::new();
     for rule in rules.rules() {
+        warnings.extend(nowhere(rules, rule));
         let Some(build) = &rule.build else { continue };
         warnings.extend(free_words(rule, build));
         warnings.extend(moving_target(rule, build));
@@ -20,6 +22,28 @@ pub(super) fn warnings(rules: &RuleSet) -> Vec<String> {
         warnings.push("there is no rule, so nothing will happen".to_owned());
     }
     warnings
+}
+
+/// A host that no connection has: such a rule never fires.
+fn nowhere(rules: &RuleSet, rule: &Rule) -> Vec<String> {
+    let hosts: Vec<&str> = rules
+        .directory()
+        .iter()
+        .flat_map(|(_, connection)| connection.hosts.iter().map(String::as_str))
+        .collect();
+    let places = rule.places.iter().filter(|place| place.name == "instance");
+    let wanted = places.filter(|place| place.is_exact()).flat_map(|place| &place.wanted);
+    let unknown = wanted.filter(|wanted| !hosts.contains(&wanted.as_str()));
+    unknown
+        .map(|wanted| {
+            let hint = nearest(wanted, hosts.iter().copied());
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!(
+                "{}: rule `{}` is about `{wanted}`, where no connection is{hint}",
+                rule.at, rule.name
+            )
+        })
+        .collect()
 }
 
 fn free_words(rule: &Rule, build: &Build) -> Vec<String> {

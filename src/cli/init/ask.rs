@@ -118,7 +118,9 @@ impl<'a> Questions<'a> {
         let Question { words, argument, given, proposal } = question;
         let silent = if self.is_silent { proposal.clone() } else { None };
         if let Some(answer) = given.or(silent) {
-            return check(&answer).map_err(|why| anyhow::anyhow!("`{argument}` `{answer}`: {why}"));
+            // What stands before an `@` may be a password.
+            let shown = answer.rsplit('@').next().unwrap_or_default().to_owned();
+            return check(&answer).map_err(|why| anyhow::anyhow!("`{argument}` `{shown}`: {why}"));
         }
         if self.is_silent {
             bail!("`{argument}` has to be said: nothing can be proposed for it");

@@ -94,6 +94,7 @@ async fn what_is_not_said_is_asked_and_each_answer_is_checked() {
          new/secrets/web-token
          new/secrets/jenkins-token
          new/secrets/pagure-token
+         new/secrets/pagure-webhook-key
     2. Have the job define the parameters of the rule, and POINTSMAN_RUN.
     3. pointsman -c new/pointsman.toml test            runs the tests of the rule
     4. pointsman -c new/pointsman.toml check --online  asks all systems whether they will do
@@ -133,6 +134,9 @@ async fn what_is_not_said_is_asked_and_each_answer_is_checked() {
     # A token of the project: Settings, API Keys, Create new key, with the ACLs `commit_flag` and
     # `pull_request_comment`.
     tokens = { "kettle" = "file:secrets/pagure-token" }
+    # The key of the project's webhooks, as its Settings, Hooks show it; the webhook goes to
+    # `https://YOUR-HOST/hooks/pagure/main` (Settings, Project Options, "Web-hooks").
+    webhook_keys = { "kettle" = "file:secrets/pagure-webhook-key" }
     "#);
 }
 

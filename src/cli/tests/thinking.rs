@@ -56,6 +56,17 @@ async fn a_title_in_a_parameter_is_warned_of() {
 }
 
 #[tokio::test]
+async fn a_rule_about_a_host_that_nobody_is_at_is_warned_of() {
+    let world = World::new();
+    let rules = RULES.replace("where = { ", "where = { instance = \"forge.exmaple\", ");
+    assert!(rules.contains("exmaple"), "{rules}");
+    world.write("rules/rules.toml", &rules);
+    let outcome = world.does(&["check"]).await;
+    let words = "is about `forge.exmaple`, where no connection is; did you mean `forge.example`?";
+    assert!(outcome.errors.contains(words), "{}", outcome.errors);
+}
+
+#[tokio::test]
 async fn a_branch_without_its_commit_and_a_draft_that_is_never_ready_are_warned_of() {
     let world = World::new();
     let rules = RULES.replace("{{ head.sha }}", "{{ head.branch }}");

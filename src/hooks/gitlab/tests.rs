@@ -107,7 +107,7 @@ fn both_tokens_are_good_while_one_is_replaced() {
     }
     for token in ["", "point", "pointss", "POINTS"] {
         let seen = refused(&hook, &with_token(token, "Push Hook"), BODY);
-        assert_eq!(seen, "forged: its signature is not the one", "{token}");
+        assert_eq!(seen, "forged: its signature or token is not the one", "{token}");
     }
 }
 
@@ -157,12 +157,12 @@ fn a_signature_covers_id_time_and_body() {
         refused(&hook, &timeless, BODY),
     ];
     insta::assert_snapshot!(seen.join("\n"), @r"
-    forged: its signature is not the one
-    forged: its signature is not the one
-    forged: its signature is not the one
-    forged: its signature is not the one
-    forged: its signature is not the one
-    forged: its signature is not the one
+    forged: its signature or token is not the one
+    forged: its signature or token is not the one
+    forged: its signature or token is not the one
+    forged: its signature or token is not the one
+    forged: its signature or token is not the one
+    forged: its signature or token is not the one
     unsigned: it is not signed: `webhook-id` or `webhook-timestamp` is missing
     ");
 }

@@ -174,7 +174,7 @@ async fn everything_else_is_told_apart() {
     ping: 200 {"ping":true}
     unsigned: 401 {"error":"it is not signed: `X-Word` is missing"}
     unsigned and too large: 401 {"error":"it is not signed: `X-Word` is missing"}
-    forged: 401 {"error":"its signature is not the one"}
+    forged: 401 {"error":"its signature or token is not the one"}
     no JSON: 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 1"}
     no object: 400 {"error":"the body is no object"}
     too deep: 400 {"error":"the body is nested deeper than 64 levels"}
