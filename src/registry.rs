@@ -110,7 +110,12 @@ pub async fn probe(
 
 fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {
     let jenkins = settings.jenkins.get(name).context("no such connection")?;
-    Jenkins::new(name, jenkins, &settings.service.run_parameter, clock.clone())
+    Jenkins::new(
+        &format!("jenkins.{name}"),
+        jenkins,
+        &settings.service.run_parameter,
+        clock.clone(),
+    )
 }
 
 fn reporting(host: String, concurrency: usize, reporter: Arc<dyn Reporter>) -> Site {

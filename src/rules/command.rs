@@ -34,7 +34,7 @@ pub(super) fn heed(
     let mut state = known.subject.clone().unwrap_or_else(|| first_state(said, known));
     let mut replies = Replies::default();
     if let Some(words) = refusal((rules, voice), said, (known, &state)) {
-        decision.remarks.push("it is refused".to_owned());
+        decision.remarks.push(format!("it is refused: {words}"));
         replies.say(words);
     } else {
         let command = &said.command;

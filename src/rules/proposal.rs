@@ -100,7 +100,11 @@ pub(super) fn take_note_of_comment(
         decision.remarks.push(format!("its commands are not heeded: {reason}"));
         return Ok(());
     }
-    decision.remarks.push(format!("{forge} is asked who gives {} commands", new.len()));
+    let what = match new.as_slice() {
+        [_] => "its command".to_owned(),
+        several => format!("its {} commands", several.len()),
+    };
+    decision.remarks.push(format!("{forge} is asked who gives {what}"));
     decision.actions.push(Action {
         key: format!("inquire/{}", crate::event::Event::Comment(said.clone()).identity()),
         lane: lane(&said.on.subject(), "?", forge),

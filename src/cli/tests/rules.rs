@@ -178,7 +178,7 @@ async fn a_mismatch_says_what_came_and_why() {
     FAILED  not wanted
             rules/rules.test.toml:42
               expected: `points` fires
-              found:    it was not asked; pagure.main is asked who gives 1 commands; it is refused
+              found:    it was not asked; pagure.main is asked who gives its command; it is refused: grace is a stranger here, and `retest` is for contributors and maintainers.
 
     8 tests: 0 passed, 8 failed
     the tests see 62 % of the rules (5 of 8)
