@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 use crate::event::proposal::{CommentEvent, PullRequestEvent, Pusher};
+use crate::event::series::{Branch, SeriesEvent};
 use crate::subject::{CommitSha, ConnectionName, RunId, Subject, Verdict};
 
 /// One thing to do, and where it stands in line.
@@ -44,6 +45,10 @@ pub enum Task {
     Notify(Notice),
     /// Ask a forge who somebody is, and how a proposal stands.
     Inquire(Inquiry),
+    /// Put a series on a branch.
+    Apply(Box<ApplyOrder>),
+    /// Put a commit that is there on a branch.
+    Push(PushOrder),
 }
 
 impl Task {
@@ -56,6 +61,8 @@ impl Task {
             Self::Report(_) => "report",
             Self::Notify(_) => "notify",
             Self::Inquire(_) => "inquire",
+            Self::Apply(_) => "apply",
+            Self::Push(_) => "push",
         }
     }
 }
@@ -94,6 +101,35 @@ pub struct Board {
     pub is_news: bool,
 }
 
+/// A series to be put on a branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApplyOrder {
+    /// The run it is for.
+    pub run: RunId,
+    /// The series, as it was posted.
+    pub series: SeriesEvent,
+    /// Where its mails are fetched.
+    pub origin: ConnectionName,
+    /// How often the version was put on a branch before, each time on a newer base: the branch
+    /// has a name of its own.
+    pub respin: u32,
+    /// The branch that the last version, or this one, was put upon: tried first.
+    pub last_base: Option<String>,
+    /// Whether somebody let it be built, whatever it touches.
+    pub is_approved: bool,
+}
+
+/// A commit to be put on a branch, for an executor that builds branches only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushOrder {
+    /// What is pushed for.
+    pub subject: Subject,
+    /// The commit; it is in our repository.
+    pub sha: CommitSha,
+    /// The name of the branch, without `refs/heads/`.
+    pub name: String,
+}
+
 /// A build to be started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
@@ -103,6 +139,12 @@ pub struct Order {
     pub job: String,
     /// What the job is told, all rendered; text from outside reaches it only as values.
     pub parameters: BTreeMap<String, String>,
+    /// The branch or tag to build, for executors that build those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The commit that it has to be at, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<CommitSha>,
     /// One line for people who look at the build and ask where it comes from.
     pub cause: String,
 }
@@ -145,7 +187,8 @@ pub struct Ticket {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// A state on the commit, replaced as the run goes on.
+    /// A state on the commit or patch, replaced as the run goes on; also written `check`.
+    #[serde(alias = "check")]
     Flag,
     /// Words on the pull request, posted when the run has ended.
     Comment,
@@ -217,6 +260,36 @@ pub struct Report {
     pub board: Option<Board>,
     /// The identity of the flag, the same for all reports of one subject and rule.
     pub flag: String,
+    /// The series that was built, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Box<AboutSeries>>,
+}
+
+/// What a report tells of the series that was built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutSeries {
+    /// The series, as it was posted.
+    pub of: SeriesEvent,
+    /// The branch it is on, if it is on one.
+    pub branch: Option<Branch>,
+    /// The number of the patch that the report is about, from 1; the whole series when absent.
+    pub patch: Option<u32>,
+    /// What the report is about.
+    pub part: Part,
+    /// Whether the same fails on the base: it was broken before.
+    pub was_broken: bool,
+    /// The number of the first bad patch, where that was found out.
+    pub blamed: Option<u32>,
+}
+
+/// What a report about a series is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Putting it on a branch.
+    Apply,
+    /// A build.
+    Build,
 }
 
 /// What is told about something that is no run of ours.
@@ -233,4 +306,7 @@ pub struct Notice {
     /// As [`Report::board`].
     #[serde(default)]
     pub board: Option<Board>,
+    /// The series that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Box<SeriesEvent>>,
 }

@@ -23,6 +23,10 @@ pub struct Connection {
     pub reserved: Vec<String>,
     /// The ways in which it can tell people something; the first is the usual one.
     pub forms: &'static [Form],
+    /// Whether series are put on branches of it.
+    pub is_tree: bool,
+    /// Whether its builds are of branches and tags, so that a rule has to say which.
+    pub builds_references: bool,
     /// Whether proposals live here, so that it can be the origin of an event.
     pub is_forge: bool,
     /// Whether our comments there can be edited, so that one is kept up to date.
@@ -65,12 +69,24 @@ impl People {
     }
 }
 
+/// How authors of patch series say that they want no builds: `[series]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptOut {
+    /// Words in brackets before the title, in any case.
+    pub tags: Vec<String>,
+    /// Lines of the cover letter or of a patch's message, in any case.
+    pub notes: Vec<String>,
+}
+
 /// All of them, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     connections: BTreeMap<ConnectionName, Connection>,
     /// How commands are spelled.
     pub commands: Arc<Grammar>,
+    /// How authors of series say that they want no builds.
+    pub opt_out: OptOut,
 }
 
 impl Directory {

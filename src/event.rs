@@ -16,16 +16,23 @@ pub mod build;
 pub mod command;
 pub mod proposal;
 pub mod push;
+pub mod series;
 
 use build::{BUILD_NAMES, BuildEvent};
 use command::{COMMAND_ONLY_NAMES, CommandEvent};
 use proposal::{COMMENT_ONLY_NAMES, CommentEvent, PULL_REQUEST_NAMES, PullRequestEvent};
 use push::{PUSH_NAMES, PushEvent};
+use series::{AppliedEvent, BRANCH_NAMES, SERIES_NAMES, SeriesEvent, TEST_ONLY_NAMES};
 
 static COMMENT_NAMES: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| [PULL_REQUEST_NAMES, COMMENT_ONLY_NAMES].concat());
 static COMMAND_NAMES: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| [PULL_REQUEST_NAMES, COMMAND_ONLY_NAMES].concat());
+
+static TEST_NAMES: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| [SERIES_NAMES, TEST_ONLY_NAMES].concat());
+static APPLIED_NAMES: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| [SERIES_NAMES, BRANCH_NAMES].concat());
 
 /// The kinds of events, as `on` in a rule and `event` in a topic file spell them.
 #[derive(
@@ -93,6 +100,30 @@ pub enum EventKind {
     /// A tag was made or moved.
     #[serde(rename = "tag.pushed")]
     TagPushed,
+    /// A patch series is complete.
+    #[serde(rename = "series.posted")]
+    SeriesPosted,
+    /// Somebody asks for the builds of a series again.
+    #[serde(rename = "series.recheck")]
+    SeriesRecheck,
+    /// Somebody lets a series be built.
+    #[serde(rename = "series.approved")]
+    SeriesApproved,
+    /// A source hands out a test of a series.
+    #[serde(rename = "series.test")]
+    SeriesTest,
+    /// A series is on a branch.
+    #[serde(rename = "series.applied")]
+    SeriesApplied,
+    /// A series does not apply to any base.
+    #[serde(rename = "series.conflict")]
+    SeriesConflict,
+    /// A series waits for another one that it depends on.
+    #[serde(rename = "series.waiting")]
+    SeriesWaiting,
+    /// A series touches what somebody has to look at first.
+    #[serde(rename = "series.held")]
+    SeriesHeld,
     /// A build waits in the queue of its executor.
     #[serde(rename = "build.queued")]
     BuildQueued,
@@ -115,13 +146,17 @@ pub enum Family {
     Command,
     /// A push to a branch or tag.
     Push,
+    /// A patch series.
+    Series,
+    /// A patch series on its way to a branch.
+    Applied,
     /// A build.
     Build,
 }
 
 impl EventKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 28] = [
         Self::PullRequestOpened,
         Self::PullRequestUpdated,
         Self::PullRequestReopened,
@@ -139,6 +174,14 @@ impl EventKind {
         Self::CommandUnknown,
         Self::BranchPushed,
         Self::TagPushed,
+        Self::SeriesPosted,
+        Self::SeriesRecheck,
+        Self::SeriesApproved,
+        Self::SeriesTest,
+        Self::SeriesApplied,
+        Self::SeriesConflict,
+        Self::SeriesWaiting,
+        Self::SeriesHeld,
         Self::BuildQueued,
         Self::BuildStarted,
         Self::BuildFinished,
@@ -164,6 +207,14 @@ impl EventKind {
             Self::CommandUnknown => "command.unknown",
             Self::BranchPushed => "branch.pushed",
             Self::TagPushed => "tag.pushed",
+            Self::SeriesPosted => "series.posted",
+            Self::SeriesRecheck => "series.recheck",
+            Self::SeriesApproved => "series.approved",
+            Self::SeriesTest => "series.test",
+            Self::SeriesApplied => "series.applied",
+            Self::SeriesConflict => "series.conflict",
+            Self::SeriesWaiting => "series.waiting",
+            Self::SeriesHeld => "series.held",
             Self::BuildQueued => "build.queued",
             Self::BuildStarted => "build.started",
             Self::BuildFinished => "build.finished",
@@ -193,6 +244,12 @@ impl EventKind {
             | Self::CommandHelp
             | Self::CommandUnknown => Family::Command,
             Self::BranchPushed | Self::TagPushed => Family::Push,
+            Self::SeriesPosted | Self::SeriesRecheck | Self::SeriesApproved | Self::SeriesTest => {
+                Family::Series
+            }
+            Self::SeriesApplied | Self::SeriesConflict | Self::SeriesWaiting | Self::SeriesHeld => {
+                Family::Applied
+            }
             Self::BuildQueued | Self::BuildStarted | Self::BuildFinished => Family::Build,
         }
     }
@@ -204,6 +261,9 @@ impl EventKind {
             Family::Comment => &COMMENT_NAMES,
             Family::Command => &COMMAND_NAMES,
             Family::Push => PUSH_NAMES,
+            Family::Series if self == Self::SeriesTest => &TEST_NAMES,
+            Family::Series => SERIES_NAMES,
+            Family::Applied => &APPLIED_NAMES,
             Family::Build => BUILD_NAMES,
         }
     }
@@ -214,6 +274,7 @@ impl EventKind {
             Family::PullRequest | Family::Comment | Family::Command | Family::Push => {
                 &["instance", "project", "target", "author"]
             }
+            Family::Series | Family::Applied => &["instance", "project", "author"],
             Family::Build => &["instance", "job", "verdict"],
         }
     }
@@ -237,6 +298,10 @@ pub enum Event {
     Command(CommandEvent),
     /// About a branch or tag.
     Push(PushEvent),
+    /// About a patch series.
+    Series(SeriesEvent),
+    /// About a patch series on its way to a branch.
+    Applied(AppliedEvent),
     /// About a build.
     Build(BuildEvent),
 }
@@ -249,6 +314,8 @@ impl Event {
             Self::Comment(event) => event.on.event,
             Self::Command(event) => event.on.event,
             Self::Push(event) => event.event,
+            Self::Series(event) => event.event,
+            Self::Applied(event) => event.event,
             Self::Build(event) => event.event,
         }
     }
@@ -260,6 +327,8 @@ impl Event {
             Self::Comment(event) => event.on.subject(),
             Self::Command(event) => event.on.subject(),
             Self::Push(event) => event.subject(),
+            Self::Series(event) => event.subject(),
+            Self::Applied(event) => event.on.subject(),
             Self::Build(event) => Subject {
                 kind: SubjectKind::Job,
                 instance: event.instance.clone().unwrap_or_else(|| "unknown".to_owned()),
@@ -277,6 +346,8 @@ impl Event {
             Self::Comment(event) => Some(&event.on.instance),
             Self::Command(event) => Some(&event.on.instance),
             Self::Push(event) => Some(&event.instance),
+            Self::Series(event) => Some(&event.instance),
+            Self::Applied(event) => Some(&event.on.instance),
             Self::Build(event) => event.instance.as_deref(),
         }
     }
@@ -287,7 +358,20 @@ impl Event {
             Self::PullRequest(event) => Some(event),
             Self::Comment(event) => Some(&event.on),
             Self::Command(event) => Some(&event.on),
-            Self::Push(_) | Self::Build(_) => None,
+            Self::Push(_) | Self::Series(_) | Self::Applied(_) | Self::Build(_) => None,
+        }
+    }
+
+    /// The series that the event is about, if it is about one.
+    pub fn series(&self) -> Option<&SeriesEvent> {
+        match self {
+            Self::Series(event) => Some(event),
+            Self::Applied(event) => Some(&event.on),
+            Self::PullRequest(_)
+            | Self::Comment(_)
+            | Self::Command(_)
+            | Self::Push(_)
+            | Self::Build(_) => None,
         }
     }
 
@@ -311,6 +395,15 @@ impl Event {
                 "author" => Some(&event.author),
                 _ => None,
             },
+            Self::Series(_) | Self::Applied(_) => {
+                let event = self.series()?;
+                match name {
+                    "instance" => Some(&event.instance),
+                    "project" => Some(&event.project),
+                    "author" => Some(&event.series.submitter.email),
+                    _ => None,
+                }
+            }
             Self::Build(event) => match name {
                 "instance" => event.instance.as_deref(),
                 "job" => Some(&event.job),
@@ -335,6 +428,8 @@ impl Event {
             Self::Comment(event) => event.comment.moment(),
             Self::Command(event) => event.moment(),
             Self::Push(event) => event.moment(),
+            Self::Series(event) => event.moment(),
+            Self::Applied(event) => event.moment(),
             Self::Build(event) => {
                 let verdict = event.verdict.map_or("", Verdict::as_str);
                 let run = event.run.as_ref().map_or("", RunId::as_str);
@@ -353,6 +448,8 @@ impl Event {
             Self::Comment(event) => event.names(),
             Self::Command(event) => event.names(),
             Self::Push(event) => event.names(),
+            Self::Series(event) => event.names(),
+            Self::Applied(event) => event.names(),
             Self::Build(event) => event.names(),
         }
     }

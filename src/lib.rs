@@ -28,6 +28,7 @@ pub mod source;
 pub mod hooks;
 pub mod executors;
 pub mod forges;
+pub mod git;
 pub mod reporters;
 pub mod worker;
 

@@ -23,6 +23,7 @@ use crate::worker::backoff::Backoff;
 
 mod forges;
 mod messengers;
+mod series;
 
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
@@ -40,6 +41,7 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     }
     forges::list(settings, &mut directory)?;
     messengers::list(settings, &mut directory)?;
+    series::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -63,6 +65,8 @@ pub fn sites(
             executor: Some(executor),
             reporter: None,
             forge: None,
+            letters: None,
+            tree: None,
         };
         sites.insert(connection_name("jenkins", Some(name))?, site);
     }
@@ -120,7 +124,16 @@ fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<
 
 fn reporting(host: String, concurrency: usize, reporter: Arc<dyn Reporter>) -> Site {
     let poll = Backoff { min: std::time::Duration::ZERO, max: std::time::Duration::ZERO };
-    Site { host, concurrency, poll, executor: None, reporter: Some(reporter), forge: None }
+    Site {
+        host,
+        concurrency,
+        poll,
+        executor: None,
+        reporter: Some(reporter),
+        forge: None,
+        letters: None,
+        tree: None,
+    }
 }
 
 fn connection_name(kind: &str, name: Option<&str>) -> anyhow::Result<ConnectionName> {

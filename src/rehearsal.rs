@@ -148,7 +148,8 @@ impl Stage {
             Event::Comment(event) => event.comment.at.max(event.on.at),
             Event::Command(event) => Some(event.asked_at),
             Event::Push(event) => event.at,
-            Event::Build(_) => None,
+            Event::Series(event) => event.at,
+            Event::Applied(_) | Event::Build(_) => None,
         };
         if let Some(at) = at {
             self.forward(at, MARGIN);

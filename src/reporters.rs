@@ -28,6 +28,8 @@ pub mod gitlab;
 pub mod mail;
 pub mod mattermost;
 pub mod pagure;
+pub mod patchew;
+pub mod patchwork;
 pub mod slack;
 
 #[cfg(test)]

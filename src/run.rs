@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Form, Ticket};
+use crate::event::series::{Branch, SeriesEvent};
 use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 
 /// How far a run is.
@@ -109,4 +110,43 @@ pub struct Run {
     /// What its executor said about how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is known of it where it builds a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Box<OfSeries>>,
+}
+
+/// What a run that builds a series knows besides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfSeries {
+    /// The series, as it was posted.
+    pub of: SeriesEvent,
+    /// What part of it is built.
+    pub role: Role,
+    /// The branch it is on, once it is on one.
+    pub branch: Option<Branch>,
+    /// The run that has to end before people are told of this one in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<RunId>,
+    /// Whether the same fails on the base.
+    #[serde(default)]
+    pub was_broken: bool,
+    /// The number of the first bad patch, once that was found out.
+    #[serde(default)]
+    pub blamed: Option<u32>,
+}
+
+/// What part of a series is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// None: it is put on a branch.
+    Apply,
+    /// All of it.
+    Whole,
+    /// The patches up to this number, for their own verdict.
+    Prefix(u32),
+    /// The patches up to this number, to find the first bad one.
+    Bisect(u32),
+    /// None: its base is built, to compare.
+    Base,
 }

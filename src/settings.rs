@@ -19,13 +19,17 @@ use self::fault::SettingsFault;
 use self::layers::Layers;
 use self::size::ByteSize;
 use crate::command::CommandSettings;
+use crate::directory::OptOut;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::git::settings::GitSettings;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
 use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::mail::MailSettings;
 use crate::reporters::mattermost::MattermostSettings;
 use crate::reporters::pagure::PagureSettings;
+use crate::reporters::patchew::PatchewSettings;
+use crate::reporters::patchwork::PatchworkSettings;
 use crate::reporters::slack::SlackSettings;
 use crate::secret::SecretRef;
 use crate::source::amqp::AmqpSettings;
@@ -62,6 +66,8 @@ pub struct Settings {
     pub rules: RulesSettings,
     /// How commands in comments are spelled and limited.
     pub commands: CommandSettings,
+    /// How authors of patch series say that they want no builds.
+    pub series: OptOut,
     /// Looking for what no message has told.
     pub reconcile: ReconcileSettings,
     /// How actions are tried.
@@ -70,6 +76,8 @@ pub struct Settings {
     pub amqp: Option<AmqpSettings>,
     /// Forgejos and Giteas, by name.
     pub forgejo: BTreeMap<String, ForgejoSettings>,
+    /// Repositories that series are put on branches of, by name.
+    pub git: BTreeMap<String, GitSettings>,
     /// GitHub, and Enterprises of it, by name.
     pub github: BTreeMap<String, GithubSettings>,
     /// Connections to GitLab, by name.
@@ -82,6 +90,10 @@ pub struct Settings {
     pub mattermost: BTreeMap<String, MattermostSettings>,
     /// Pagures, by name.
     pub pagure: BTreeMap<String, PagureSettings>,
+    /// Patchews, by name.
+    pub patchew: BTreeMap<String, PatchewSettings>,
+    /// Patchworks, by name.
+    pub patchwork: BTreeMap<String, PatchworkSettings>,
     /// Channels of Slacks, by name.
     pub slack: BTreeMap<String, SlackSettings>,
 }
@@ -215,22 +227,28 @@ impl Settings {
         let topics = reader.section("topics");
         let rules = reader.section("rules");
         let commands = reader.section("commands");
+        let series = reader.section("series");
         let reconcile = reader.section("reconcile");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
         let forgejo = reader.connections("forgejo");
+        let git = reader.connections("git");
         let github = reader.connections("github");
         let gitlab = reader.connections("gitlab");
         let jenkins = reader.connections("jenkins");
         let mail = reader.connections("mail");
         let mattermost = reader.connections("mattermost");
         let pagure = reader.connections("pagure");
+        let patchew = reader.connections("patchew");
+        let patchwork = reader.connections("patchwork");
         reader.refuse_shared_hosts("forgejo", &forgejo);
         reader.refuse_shared_hosts("github", &github);
         reader.refuse_shared_hosts("gitlab", &gitlab);
         let slack = reader.connections("slack");
         reader.refuse_shared_hosts("jenkins", &jenkins);
         reader.refuse_shared_hosts("pagure", &pagure);
+        reader.refuse_shared_hosts("patchew", &patchew);
+        reader.refuse_shared_hosts("patchwork", &patchwork);
         reader.refuse_misspelt_variables();
         let faults = reader.finish();
         if !faults.is_empty() {
@@ -244,9 +262,10 @@ impl Settings {
             Some(topics),
             Some(rules),
             Some(commands),
+            Some(series),
             Some(reconcile),
             Some(worker),
-        ) = (service, ledger, web, log, topics, rules, commands, reconcile, worker)
+        ) = (service, ledger, web, log, topics, rules, commands, series, reconcile, worker)
         else {
             return Err(faults);
         };
@@ -258,16 +277,20 @@ impl Settings {
             topics,
             rules,
             commands,
+            series,
             reconcile,
             worker,
             amqp,
             forgejo,
+            git,
             github,
             gitlab,
             jenkins,
             mail,
             mattermost,
             pagure,
+            patchew,
+            patchwork,
             slack,
         })
     }

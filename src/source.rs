@@ -75,3 +75,4 @@ pub trait Source: Send {
 
 pub mod amqp;
 pub mod embedded;
+pub mod poll;

@@ -16,11 +16,13 @@ pub enum SubjectKind {
     Branch,
     /// A tag of a project on a forge.
     Tag,
+    /// A patch series.
+    Series,
     /// A job of a build system that nobody ordered here.
     Job,
 }
 
-/// A pull request, a branch or a tag (or a job that was not ours), wherever it lives.
+/// A pull request, a series, a branch or a tag (or a job that was not ours), wherever it lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
@@ -32,7 +34,7 @@ pub struct Subject {
     pub project: String,
     /// Its number within the project; 0 for what has a name instead.
     pub number: u64,
-    /// The name of a branch or tag.
+    /// The name of a branch or tag, or the id of a series that is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -52,6 +54,10 @@ impl fmt::Display for Subject {
             SubjectKind::PullRequest => write!(f, "{instance}/{project}#{number}"),
             SubjectKind::Branch => write!(f, "{instance}/{project}:{name}"),
             SubjectKind::Tag => write!(f, "{instance}/{project}:refs/tags/{name}"),
+            SubjectKind::Series if self.name.is_some() => {
+                write!(f, "{instance}/{project}/series/{name}")
+            }
+            SubjectKind::Series => write!(f, "{instance}/{project}/series/{number}"),
             SubjectKind::Job => write!(f, "{instance}/{project}@{number}"),
         }
     }
@@ -209,6 +215,8 @@ pub enum Verdict {
     Failure,
     /// It was built, but some tests failed.
     Unstable,
+    /// The change does not apply to what it is to change.
+    Conflict,
     /// The infrastructure's fault; nothing is known about the change.
     Error,
     /// Stopped, by us or by somebody else.
@@ -224,6 +232,7 @@ impl Verdict {
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Unstable => "unstable",
+            Self::Conflict => "conflict",
             Self::Error => "error",
             Self::Cancelled => "cancelled",
             Self::Skipped => "skipped",
@@ -232,7 +241,7 @@ impl Verdict {
 
     /// Whether somebody has to look.
     pub fn is_bad(self) -> bool {
-        matches!(self, Self::Failure | Self::Unstable | Self::Error)
+        matches!(self, Self::Failure | Self::Unstable | Self::Conflict | Self::Error)
     }
 }
 

@@ -15,6 +15,7 @@ use tracing::Instrument;
 
 use crate::executors::Executor;
 use crate::forges::Forge;
+use crate::git::{Letters, Tree};
 use crate::ledger::queue::{Claimed, Settlement};
 use crate::ledger::{Decide, Ledger, LedgerError};
 use crate::remote::Failure;
@@ -46,6 +47,10 @@ pub struct Site {
     pub reporter: Option<Arc<dyn Reporter>>,
     /// The system as one that knows people and proposals.
     pub forge: Option<Arc<dyn Forge>>,
+    /// The system as one that has the mails of series.
+    pub letters: Option<Arc<dyn Letters>>,
+    /// The system as a repository that series are put on branches of.
+    pub tree: Option<Arc<dyn Tree>>,
 }
 
 /// Takes actions from the ledger and performs them.
@@ -69,6 +74,8 @@ impl Site {
             executor: None,
             reporter: None,
             forge: None,
+            letters: None,
+            tree: None,
         }
     }
 }

@@ -143,6 +143,16 @@ pub(super) fn task(console: &mut Console, task: &Task) -> anyhow::Result<()> {
             Some(&report.text)
         }
         Task::Notify(notice) => Some(&notice.text),
+        Task::Apply(order) => {
+            field("title", &order.series.series.title);
+            field("version", &order.series.revision());
+            None
+        }
+        Task::Push(order) => {
+            field("branch", &order.name);
+            field("sha", order.sha.as_str());
+            None
+        }
         Task::Inquire(Inquiry::Author { proposal, .. }) => {
             field("about", &proposal.author);
             None

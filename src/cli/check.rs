@@ -116,6 +116,9 @@ fn offline(settings: &Settings, findings: &mut Findings) {
         + settings.mail.len()
         + settings.mattermost.len()
         + settings.pagure.len()
+        + settings.patchew.len()
+        + settings.patchwork.len()
+        + settings.git.len()
         + settings.slack.len()
         + amqp;
     for (key, secret) in secrets(settings) {
@@ -203,6 +206,13 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     for (name, mattermost) in &settings.mattermost {
         add(format!("mattermost.{name}.webhook"), mattermost.webhook.as_ref());
         add(format!("mattermost.{name}.token"), mattermost.token.as_ref());
+    }
+    for (name, patchwork) in &settings.patchwork {
+        add(format!("patchwork.{name}.token"), patchwork.token.as_ref());
+        add(format!("patchwork.{name}.password"), patchwork.password.as_ref());
+    }
+    for (name, patchew) in &settings.patchew {
+        add(format!("patchew.{name}.password"), patchew.password.as_ref());
     }
     for (name, slack) in &settings.slack {
         add(format!("slack.{name}.webhook"), slack.webhook.as_ref());

@@ -8,6 +8,7 @@ use crate::decision::{Known, SubjectState};
 use crate::event::Event;
 use crate::event::build::BuildEvent;
 use crate::event::proposal::{CommentEvent, Head};
+use crate::event::series::SeriesEvent;
 use crate::run::Run;
 use crate::subject::{CommitSha, ConnectionName, RunId, Verdict};
 
@@ -30,6 +31,8 @@ pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, L
             ..about_subject(connection, &subject, &said.on.head)?
         },
         Event::Push(push) => about_subject(connection, &subject, &push.head)?,
+        Event::Series(event) => about_series(connection, &subject, event)?,
+        Event::Applied(event) => about_series(connection, &subject, &event.on)?,
         Event::Build(build) => about_build(connection, build)?,
     };
     known.now = now;
@@ -52,7 +55,14 @@ fn about_subject(
     subject: &str,
     head: &Head,
 ) -> Result<Known, LedgerError> {
-    let revision = head.sha.as_ref().map_or("", CommitSha::as_str);
+    about_revision(connection, subject, head.sha.as_ref().map_or("", CommitSha::as_str))
+}
+
+fn about_revision(
+    connection: &Connection,
+    subject: &str,
+    revision: &str,
+) -> Result<Known, LedgerError> {
     let state = subject_state(connection, subject)?;
     let mut select = connection.prepare_cached(
         "SELECT body FROM runs WHERE subject = ?1 AND (is_done = 0 OR revision = ?2) \
@@ -85,6 +95,15 @@ fn about_build(connection: &Connection, build: &BuildEvent) -> Result<Known, Led
         None => previous_of_job(connection, build)?,
     };
     Ok(known)
+}
+
+/// What is known of a series.
+fn about_series(
+    connection: &Connection,
+    subject: &str,
+    event: &SeriesEvent,
+) -> Result<Known, LedgerError> {
+    about_revision(connection, subject, &event.revision())
 }
 
 /// The commands that a comment was last known to have.

@@ -196,6 +196,14 @@ fn effect(heard: &Heard, action: &Action) -> Option<(String, Effect)> {
                 Inquiry::Commands { said, .. } => format!("who {} is", said.comment.author),
             };
         }
+        Task::Apply(order) => {
+            effect.kind = EffectKind::Build;
+            effect.what = format!("a branch for {}", order.series.revision());
+        }
+        Task::Push(order) => {
+            effect.kind = EffectKind::Build;
+            effect.what = format!("the branch {}", order.name);
+        }
         // It changes nothing outside.
         Task::Inspect(_) => return None,
     }

@@ -61,6 +61,8 @@ impl Company {
             let host = connection.hosts.first().cloned().unwrap_or_else(|| name.to_string());
             let player = Arc::new(Player { company: self.clone(), host: host.clone() });
             let site = Site {
+                letters: None,
+                tree: None,
                 host,
                 concurrency: 1,
                 poll: Backoff { min: moment, max: moment },

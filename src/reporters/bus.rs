@@ -164,6 +164,7 @@ mod tests {
             marker: "m-1".to_owned(),
             board: None,
             flag: "f-1".to_owned(),
+            series: None,
         }
     }
 
@@ -225,6 +226,7 @@ mod tests {
             text: "broken".to_owned(),
             marker: "m-2".to_owned(),
             board: None,
+            series: None,
         };
         let messages = told(async |bus| bus.notify(&notice, Try::First).await).await;
         assert_eq!(messages[0].topic, "org.example.dev.pointsman.notice");

@@ -68,6 +68,7 @@ pub(crate) fn report(subject: &Subject, revision: &str, form: Form) -> Report {
         marker,
         board: None,
         flag: "pointsman/tests".to_owned(),
+        series: None,
     }
 }
 
@@ -79,6 +80,7 @@ pub(crate) fn notice(subject: &Subject, marker: &str) -> Notice {
         text: format!("The nightly build is broken.\n\n{marker}"),
         marker: marker.to_owned(),
         board: None,
+        series: None,
     }
 }
 

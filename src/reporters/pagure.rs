@@ -200,7 +200,7 @@ impl Place {
             SubjectKind::Branch | SubjectKind::Tag => {
                 Ok(Self { project: Project::parse(&subject.project)?, number: None })
             }
-            SubjectKind::Job => Err(Failure::give_up(anyhow::anyhow!(
+            SubjectKind::Series | SubjectKind::Job => Err(Failure::give_up(anyhow::anyhow!(
                 "`{subject}` is no pull request, and has no place on Pagure"
             ))),
         }
@@ -235,7 +235,9 @@ fn state(stage: Stage) -> (&'static str, Option<&'static str>) {
     match stage {
         Stage::Held | Stage::Queued | Stage::Running => ("pending", None),
         Stage::Done(Verdict::Success | Verdict::Skipped) => ("success", Some("100")),
-        Stage::Done(Verdict::Failure | Verdict::Unstable) => ("failure", Some("0")),
+        Stage::Done(Verdict::Failure | Verdict::Unstable | Verdict::Conflict) => {
+            ("failure", Some("0"))
+        }
         Stage::Done(Verdict::Error) => ("error", Some("0")),
         Stage::Done(Verdict::Cancelled) => ("canceled", Some("0")),
     }
@@ -246,7 +248,9 @@ fn flag_words(report: &Report) -> String {
     let words: Vec<&str> = report.text.split_whitespace().collect();
     let words = words.join(" ");
     let told = match report.stage {
-        Stage::Done(verdict @ (Verdict::Skipped | Verdict::Unstable)) => Some(verdict.as_str()),
+        Stage::Done(verdict @ (Verdict::Skipped | Verdict::Unstable | Verdict::Conflict)) => {
+            Some(verdict.as_str())
+        }
         Stage::Done(_) | Stage::Held | Stage::Queued | Stage::Running => None,
     };
     let text = match told {

@@ -102,6 +102,7 @@ impl Case<'_> {
                 text: words,
                 marker,
                 board: None,
+                series: None,
             }),
         }
     }
@@ -132,6 +133,7 @@ impl Case<'_> {
                 subject,
                 marker,
                 board: Some(board),
+                series: None,
             }),
         }
     }

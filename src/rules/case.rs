@@ -51,7 +51,11 @@ fn count(rules: &RuleSet, event: &Event, names: &mut Value) {
             put(&["comment", "standing"], writer);
         }
         Event::Command(said) => put(&["command", "standing"], trust::giver(directory, said)),
-        Event::PullRequest(_) | Event::Push(_) | Event::Build(_) => {}
+        Event::PullRequest(_)
+        | Event::Push(_)
+        | Event::Series(_)
+        | Event::Applied(_)
+        | Event::Build(_) => {}
     }
 }
 
@@ -199,6 +203,7 @@ impl<'a> Case<'a> {
                 text: text::signed(&words, &marker),
                 marker,
                 board: None,
+                series: self.event.series().cloned().map(Box::new),
             }),
         })
     }

@@ -33,6 +33,7 @@ pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Brea
         Event::Comment(said) => proposal::take_note_of_comment(rules, said, known, &mut decision),
         Event::Command(said) => command::take_note(rules, said, known),
         Event::Push(push) => push::take_note((rules, &voice), (event, push), known, &mut decision),
+        Event::Series(_) | Event::Applied(_) => Ok(()),
         Event::Build(build) => progress::take_note((rules, &voice), build, known, &mut decision),
     };
     match (is_news, event) {

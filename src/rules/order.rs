@@ -21,7 +21,7 @@ impl Case<'_> {
         let Some(build) = &rule.build else { return Ok(()) };
         let (subject, head) = match self.event {
             Event::Push(push) => (push.subject(), push.head.sha.as_ref()),
-            Event::Build(_) => return Ok(()),
+            Event::Series(_) | Event::Applied(_) | Event::Build(_) => return Ok(()),
             Event::PullRequest(_) | Event::Comment(_) | Event::Command(_) => {
                 let Some(proposal) = self.event.pull_request() else { return Ok(()) };
                 (proposal.subject(), proposal.head.sha.as_ref())
@@ -141,9 +141,12 @@ impl Case<'_> {
                 Verb::Ok | Verb::Cancel | Verb::Why | Verb::Help | Verb::Unknown => false,
             },
             Event::PullRequest(proposal) if self.is_retargeted(proposal) => last.state.is_done(),
-            Event::PullRequest(_) | Event::Comment(_) | Event::Push(_) | Event::Build(_) => {
-                self.event.kind() == EventKind::PullRequestReopened && is_void
-            }
+            Event::PullRequest(_)
+            | Event::Comment(_)
+            | Event::Push(_)
+            | Event::Series(_)
+            | Event::Applied(_)
+            | Event::Build(_) => self.event.kind() == EventKind::PullRequestReopened && is_void,
         };
         if last.state == RunState::Held {
             // It has not been ordered yet.
@@ -180,6 +183,7 @@ impl Case<'_> {
             supersede: rule.supersede,
             cancelling: None,
             reason: None,
+            series: None,
         })
     }
 
@@ -204,6 +208,8 @@ impl Case<'_> {
                 run: run.id.clone(),
                 job: build.job.clone(),
                 parameters,
+                reference: None,
+                sha: None,
                 cause: format!("{} for {} at {}", rule.name, run.subject, run.revision),
             }),
         })

@@ -149,6 +149,7 @@ impl Scene<'_> {
             marker,
             board,
             flag: flag(&run.subject, &run.rule),
+            series: None,
         }
     }
 

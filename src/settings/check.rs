@@ -17,6 +17,7 @@ use crate::source::amqp::AmqpSettings;
 use crate::telemetry::{self, LogSettings};
 
 mod forges;
+mod series;
 mod told;
 
 /// Something wrong with one key, or with several together.

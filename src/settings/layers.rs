@@ -31,6 +31,7 @@ pub(super) const PATHS: &[&str] = &[
     "amqp.key",
     "forgejo.*.token",
     "forgejo.*.webhook_secrets",
+    "git.*.dir",
     "github.*.private_key",
     "github.*.token",
     "github.*.webhook_secrets",
@@ -48,6 +49,9 @@ pub(super) const PATHS: &[&str] = &[
     "pagure.*.token",
     "pagure.*.tokens.*",
     "pagure.*.webhook_keys.*",
+    "patchew.*.password",
+    "patchwork.*.password",
+    "patchwork.*.token",
     "slack.*.token",
     "slack.*.webhook",
 ];

@@ -97,12 +97,15 @@ fn without_files_and_variables_the_defaults_hold() {
         },
         amqp: None,
         forgejo: {},
+        git: {},
         github: {},
         gitlab: {},
         jenkins: {},
         mail: {},
         mattermost: {},
         pagure: {},
+        patchew: {},
+        patchwork: {},
         slack: {},
     }
     "#);

@@ -26,6 +26,9 @@ pub(super) fn of(kind: EventKind) -> Vec<FieldOf> {
         // Found in comments, never read.
         Family::Command => Vec::new(),
         Family::Push => PUSH.to_vec(),
+        Family::Series => SERIES.to_vec(),
+        // Told by ourselves.
+        Family::Applied => Vec::new(),
         Family::Build => BUILD.to_vec(),
     }
 }
@@ -82,6 +85,15 @@ const PUSH: &[FieldOf] = &[
     optional("head.branch"),
     optional("base.sha"),
     optional("push.forced"),
+    optional("at"),
+];
+
+const SERIES: &[FieldOf] = &[
+    required("instance"),
+    required("project"),
+    required("series"),
+    optional("request"),
+    optional("test"),
     optional("at"),
 ];
 

@@ -285,13 +285,15 @@ fn assemble(topic: &Topic, mut values: Map<String, Value>) -> Result<Event, Read
             Ok(Event::Comment(CommentEvent { on, comment }))
         }
         Family::Push => typed(topic, "", &Value::Object(values)).map(Event::Push),
+        Family::Series => typed(topic, "", &Value::Object(values)).map(Event::Series),
         Family::Build => typed(topic, "", &Value::Object(values)).map(Event::Build),
-        Family::Command => Err(ReadError {
+        Family::Command | Family::Applied => Err(ReadError {
             topic: topic.name.clone(),
             file: topic.file.clone(),
             field: "event".to_owned(),
             expression: String::new(),
-            message: "a command is found in a comment, and not read from a message".to_owned(),
+            message: "events of this kind are found by ourselves, and not read from a message"
+                .to_owned(),
         }),
     }
 }

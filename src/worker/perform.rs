@@ -49,6 +49,9 @@ impl Worker {
                     Err((failure, unanswered(inquiry)))
                 }
             }
+            Task::Apply(_) | Task::Push(_) => {
+                Err((no_such_role(connection, "put a series on a branch"), Vec::new()))
+            }
             Task::Notify(notice) => match &site.reporter {
                 Some(reporter) => told(reporter.notify(notice, attempt).await),
                 None => told(Err(no_such_role(connection, "tell people anything"))),

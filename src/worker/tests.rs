@@ -125,6 +125,8 @@ impl World {
             executor: None,
             reporter: None,
             forge: None,
+            letters: None,
+            tree: None,
         };
         let executor: Arc<dyn Executor> = Arc::<Script>::clone(&builds);
         let reporter: Arc<dyn Reporter> = Arc::<Script>::clone(&forge);

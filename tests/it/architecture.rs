@@ -39,7 +39,7 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 10] = [
+const SYSTEMS: [&str; 11] = [
     "jenkins",
     "pagure",
     "rabbit",
@@ -50,6 +50,7 @@ const SYSTEMS: [&str; 10] = [
     "mattermost",
     "forgejo",
     "patchwork",
+    "patchew",
 ];
 
 /// Where a system may be named besides its own files.  `neutral` knows the words that wake bots,

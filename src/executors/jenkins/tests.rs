@@ -89,6 +89,8 @@ fn order(number: u8) -> Order {
         run: run(number),
         job: "points".to_owned(),
         parameters: [("BRANCH".to_owned(), "fix".to_owned())].into(),
+        reference: None,
+        sha: None,
         cause: "signalbox/points#7".to_owned(),
     }
 }

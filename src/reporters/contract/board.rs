@@ -86,6 +86,7 @@ impl Bench<'_> {
             text: second.text.clone(),
             marker: second.marker.clone(),
             board: second.board.clone(),
+            series: None,
         };
         for attempt in [Try::First, Try::Again] {
             self.reporter.notify(&notice, attempt).await.unwrap();

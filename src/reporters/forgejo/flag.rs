@@ -42,7 +42,7 @@ fn state(stage: Stage) -> &'static str {
     match stage {
         Stage::Held | Stage::Queued | Stage::Running => "pending",
         Stage::Done(Verdict::Success | Verdict::Skipped) => "success",
-        Stage::Done(Verdict::Failure | Verdict::Unstable) => "failure",
+        Stage::Done(Verdict::Failure | Verdict::Unstable | Verdict::Conflict) => "failure",
         Stage::Done(Verdict::Error | Verdict::Cancelled) => "error",
     }
 }
@@ -65,7 +65,11 @@ fn words(report: &Report) -> String {
     let words = words.join(" ");
     let told = match report.stage {
         Stage::Done(
-            verdict @ (Verdict::Skipped | Verdict::Unstable | Verdict::Cancelled | Verdict::Error),
+            verdict @ (Verdict::Skipped
+            | Verdict::Unstable
+            | Verdict::Conflict
+            | Verdict::Cancelled
+            | Verdict::Error),
         ) => Some(verdict.as_str()),
         Stage::Done(Verdict::Success | Verdict::Failure)
         | Stage::Held

@@ -69,7 +69,7 @@ fn state(stage: Stage) -> &'static str {
     match stage {
         Stage::Held | Stage::Queued | Stage::Running => "pending",
         Stage::Done(Verdict::Success | Verdict::Skipped) => "success",
-        Stage::Done(Verdict::Failure | Verdict::Unstable) => "failure",
+        Stage::Done(Verdict::Failure | Verdict::Unstable | Verdict::Conflict) => "failure",
         Stage::Done(Verdict::Error | Verdict::Cancelled) => "error",
     }
 }
@@ -137,7 +137,9 @@ fn progress(stage: Stage) -> (&'static str, Option<&'static str>) {
             "completed",
             Some(match verdict {
                 Verdict::Success => "success",
-                Verdict::Failure | Verdict::Unstable | Verdict::Error => "failure",
+                Verdict::Failure | Verdict::Unstable | Verdict::Conflict | Verdict::Error => {
+                    "failure"
+                }
                 Verdict::Cancelled => "cancelled",
                 Verdict::Skipped => "skipped",
             }),
@@ -163,7 +165,11 @@ fn words(report: &Report) -> String {
     let words = words.join(" ");
     let told = match report.stage {
         Stage::Done(
-            verdict @ (Verdict::Skipped | Verdict::Unstable | Verdict::Cancelled | Verdict::Error),
+            verdict @ (Verdict::Skipped
+            | Verdict::Unstable
+            | Verdict::Conflict
+            | Verdict::Cancelled
+            | Verdict::Error),
         ) => Some(verdict.as_str()),
         Stage::Done(Verdict::Success | Verdict::Failure)
         | Stage::Held

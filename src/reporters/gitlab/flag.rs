@@ -294,7 +294,9 @@ fn state(stage: Stage) -> &'static str {
         Stage::Held | Stage::Queued => "pending",
         Stage::Running => "running",
         Stage::Done(Verdict::Success | Verdict::Skipped) => "success",
-        Stage::Done(Verdict::Failure | Verdict::Unstable | Verdict::Error) => "failed",
+        Stage::Done(Verdict::Failure | Verdict::Unstable | Verdict::Conflict | Verdict::Error) => {
+            "failed"
+        }
         Stage::Done(Verdict::Cancelled) => "canceled",
     }
 }
@@ -304,9 +306,9 @@ fn words(report: &Report) -> String {
     let words: Vec<&str> = report.text.split_whitespace().collect();
     let words = words.join(" ");
     let told = match report.stage {
-        Stage::Done(verdict @ (Verdict::Skipped | Verdict::Unstable | Verdict::Error)) => {
-            Some(verdict.as_str())
-        }
+        Stage::Done(
+            verdict @ (Verdict::Skipped | Verdict::Unstable | Verdict::Conflict | Verdict::Error),
+        ) => Some(verdict.as_str()),
         Stage::Done(_) | Stage::Held | Stage::Queued | Stage::Running => None,
     };
     match told {

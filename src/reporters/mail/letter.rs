@@ -172,6 +172,8 @@ fn place(subject: &Subject) -> String {
     let name = name.as_deref().unwrap_or_default();
     match kind {
         SubjectKind::PullRequest | SubjectKind::Job => format!("{project}#{number}"),
+        SubjectKind::Series if name.is_empty() => format!("{project} series {number}"),
+        SubjectKind::Series => format!("{project} series {name}"),
         SubjectKind::Branch | SubjectKind::Tag => format!("{project}:{name}"),
     }
 }

@@ -19,7 +19,12 @@ fn boards(decision: &Decision) -> Vec<(bool, String)> {
         .filter_map(|task| match task {
             Task::Report(report) => Some(board(&report.text, report.board.as_ref()?)),
             Task::Notify(notice) => Some(board(&notice.text, notice.board.as_ref()?)),
-            Task::Start(_) | Task::Inspect(_) | Task::Cancel(_) | Task::Inquire(_) => None,
+            Task::Start(_)
+            | Task::Inspect(_)
+            | Task::Cancel(_)
+            | Task::Inquire(_)
+            | Task::Apply(_)
+            | Task::Push(_) => None,
         })
         .collect()
 }

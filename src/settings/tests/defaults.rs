@@ -6,8 +6,19 @@ use super::*;
 use crate::settings::layers::PATHS;
 
 /// The sections that have names in them.
-const CONNECTIONS: [&str; 8] =
-    ["forgejo", "github", "gitlab", "jenkins", "mail", "mattermost", "pagure", "slack"];
+const CONNECTIONS: [&str; 11] = [
+    "forgejo",
+    "git",
+    "github",
+    "gitlab",
+    "jenkins",
+    "mail",
+    "mattermost",
+    "pagure",
+    "patchew",
+    "patchwork",
+    "slack",
+];
 
 /// The annotated defaults with every example in force.
 fn with_examples() -> String {
@@ -94,11 +105,13 @@ fn an_example_of_a_connection_shows_the_default_if_there_is_one() {
     for ((section, key), property) in properties() {
         let shown = match section.as_str() {
             "forgejo" | "jenkins" => &settings[&section]["main"][&key],
+            "git" => &settings["git"]["linux"][&key],
             "github" => &settings["github"]["main"][&key],
             "gitlab" => &settings["gitlab"]["main"][&key],
             "mail" => &settings["mail"]["list"][&key],
             "mattermost" => &settings["mattermost"]["town"][&key],
             "pagure" => &settings["pagure"]["io"][&key],
+            "patchew" | "patchwork" => &settings[&section]["main"][&key],
             "slack" => &settings["slack"]["ops"][&key],
             section => &settings[section][&key],
         };

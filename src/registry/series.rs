@@ -1,0 +1,33 @@
+//! Where patch series come from, and the repositories that they are put on branches of.
+
+use crate::action::Form;
+use crate::directory::{Connection, Directory};
+use crate::settings::Settings;
+
+use super::{connection_name, host};
+
+/// The ways in which the sources of series can tell; the first is the usual one.
+const FORMS: &[Form] = &[Form::Flag];
+
+/// What they can do.
+pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
+    let patchworks =
+        settings.patchwork.iter().map(|(name, of)| ("patchwork", name, &of.url, &of.people));
+    let patchews = settings.patchew.iter().map(|(name, of)| ("patchew", name, &of.url, &of.people));
+    for (kind, name, url, people) in patchworks.chain(patchews) {
+        let connection = Connection {
+            hosts: vec![host(url)],
+            forms: FORMS,
+            is_forge: true,
+            people: people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name(kind, Some(name))?, connection);
+    }
+    for name in settings.git.keys() {
+        let connection = Connection { is_tree: true, ..Connection::default() };
+        directory.insert(connection_name("git", Some(name))?, connection);
+    }
+    directory.opt_out = settings.series.clone();
+    Ok(())
+}

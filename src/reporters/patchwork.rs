@@ -1,0 +1,111 @@
+//! Patchwork: a check on each patch; where patch series are heard of, and their mails fetched.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use crate::directory::People;
+use crate::secret::SecretRef;
+use crate::source::poll::PolledBy;
+
+/// One Patchwork: `[patchwork.NAME]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchworkSettings {
+    /// Its address.
+    pub url: Url,
+    /// Which Patchwork it is.
+    #[serde(default)]
+    pub fork: Fork,
+    /// The projects (their short names) whose series are heard of.
+    pub projects: Vec<String>,
+    /// The API token of our account.
+    #[serde(default)]
+    pub token: Option<SecretRef>,
+    /// The name of our account, where it logs in with a password.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Its password.
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// Who asks for what is new: `service`, `poller` (`pointsman poll`) or `nobody`.
+    #[serde(default)]
+    pub polled_by: PolledBy,
+    /// How often it is asked.
+    #[serde(default = "PatchworkSettings::poll", with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub poll: Duration,
+    /// How long a series is waited for that lacks patches.
+    #[serde(default = "PatchworkSettings::incomplete", with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub incomplete: Duration,
+    /// How old a mail may be to be news.
+    #[serde(default = "PatchworkSettings::age_max", with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub age_max: Duration,
+    /// On which patches of a series a check of the whole stands: `every`, `first` or `last`.
+    #[serde(default)]
+    pub checks_on: ChecksOn,
+    /// The mail server whose `Authentication-Results` say whether a mail is from whom it claims;
+    /// without it no sender is vouched for.
+    #[serde(default)]
+    pub authserv_id: Option<String>,
+    /// How many calls are under way at once.
+    #[serde(default = "PatchworkSettings::concurrency")]
+    pub concurrency: usize,
+    /// The limit of one call.
+    #[serde(default = "PatchworkSettings::timeout", with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// What senders are, by the numbers that Patchwork knows them by.
+    #[serde(default)]
+    pub people: People,
+}
+
+/// Which Patchwork.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fork {
+    /// That of getpatchwork.org, since its API 1.2.
+    #[default]
+    Upstream,
+    /// That of freedesktop.org.
+    Freedesktop,
+}
+
+/// On which patches of a series a check of the whole stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChecksOn {
+    /// On every patch.
+    #[default]
+    Every,
+    /// On the first patch.
+    First,
+    /// On the last patch.
+    Last,
+}
+
+impl PatchworkSettings {
+    fn poll() -> Duration {
+        Duration::from_mins(2)
+    }
+
+    fn incomplete() -> Duration {
+        Duration::from_hours(24)
+    }
+
+    fn age_max() -> Duration {
+        Duration::from_hours(24)
+    }
+
+    fn concurrency() -> usize {
+        2
+    }
+
+    fn timeout() -> Duration {
+        Duration::from_mins(1)
+    }
+}

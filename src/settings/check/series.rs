@@ -1,0 +1,95 @@
+//! What can be wrong with what is said of patch series: where they come from, and their branches.
+
+use url::Url;
+
+use super::{Complaint, Complaints, Connection};
+use crate::directory::OptOut;
+use crate::git::settings::GitSettings;
+use crate::reporters::patchew::PatchewSettings;
+use crate::reporters::patchwork::{Fork, PatchworkSettings};
+use crate::settings::extract::Section;
+
+impl Section for OptOut {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        let is_blank = |words: &[String]| words.iter().any(|word| word.trim().is_empty());
+        complaints.when(is_blank(&self.tags), &["tags"], "has an empty word in it");
+        complaints.when(is_blank(&self.notes), &["notes"], "has an empty line in it");
+        complaints.0
+    }
+}
+
+impl Section for GitSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.when(self.upstream.trim().is_empty(), &["upstream"], "is empty");
+        complaints.when(self.push.trim().is_empty(), &["push"], "is empty");
+        complaints.when(self.bases.is_empty(), &["bases"], "names no branch");
+        complaints.at_least_one("concurrency", &self.concurrency);
+        complaints.some_time("keep", self.keep);
+        complaints.some_time("wait", self.wait);
+        complaints.0
+    }
+}
+
+impl Section for PatchworkSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.address("url", &self.url);
+        complaints.when(self.projects.is_empty(), &["projects"], "names no project");
+        complaints.when(
+            self.username.is_some() != self.password.is_some(),
+            &["username", "password"],
+            "`username` and `password` belong together",
+        );
+        complaints.when(
+            self.fork == Fork::Freedesktop && self.token.is_some(),
+            &["token"],
+            "is not known to the Patchwork of freedesktop.org: give `username` and `password`",
+        );
+        complaints.at_least_one("concurrency", &self.concurrency);
+        complaints.some_time("timeout", self.timeout);
+        complaints.some_time("poll", self.poll);
+        complaints.some_time("incomplete", self.incomplete);
+        complaints.some_time("age_max", self.age_max);
+        complaints.0
+    }
+}
+
+impl Section for PatchewSettings {
+    fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.address("url", &self.url);
+        complaints.when(self.projects.is_empty(), &["projects"], "names no project");
+        complaints.when(
+            self.username.is_some() != self.password.is_some(),
+            &["username", "password"],
+            "`username` and `password` belong together",
+        );
+        complaints.at_least_one("concurrency", &self.concurrency);
+        complaints.some_time("timeout", self.timeout);
+        complaints.some_time("poll", self.poll);
+        complaints.some_time("age_max", self.age_max);
+        complaints.0
+    }
+}
+
+impl Connection for PatchworkSettings {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn aliases(&self) -> &[String] {
+        &[]
+    }
+}
+
+impl Connection for PatchewSettings {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn aliases(&self) -> &[String] {
+        &[]
+    }
+}
