@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Form, Ticket};
-use crate::event::series::{Branch, SeriesEvent};
+use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 
 /// How far a run is.
@@ -124,6 +124,9 @@ pub struct OfSeries {
     pub role: Role,
     /// The branch it is on, once it is on one.
     pub branch: Option<Branch>,
+    /// Why it is on none, where that was found out; for people also in [`Run::reason`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// The run that has to end before people are told of this one in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits: Option<RunId>,
