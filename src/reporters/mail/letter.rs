@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder};
-use lettre::address::Envelope;
 use lettre::{Address, Message};
 
 use super::MailSettings;

@@ -1,4 +1,5 @@
 mod encrypted;
+mod series;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
