@@ -9,6 +9,7 @@ pub mod jenkins;
 pub mod mail;
 pub mod mattermost;
 pub mod pagure;
+pub mod patchwork;
 pub mod slack;
 
 mod serve;
