@@ -35,6 +35,8 @@ pub struct Connection {
     pub people: People,
     /// Whether people have no other lasting id there than their name.
     pub names_last: bool,
+    /// Whether senders of mails are strangers there unless somebody vouches for them.
+    pub vouches: bool,
 }
 
 /// What the operator says of people on a forge, whatever the forge says: `people = { … }`.

@@ -28,9 +28,10 @@ impl Reader<'_, '_> {
                 "the settings have several forges, and `where` does not say which is meant";
             let help = "anybody can have a project of that name on another forge: \
                         add `instance = \"HOST\"`";
-            let span = self.span(&["where"]).or(span);
+            let span = self.span(&["where"]).or_else(|| span.clone());
             self.inspection.fault(span, message, Some(help.to_owned()));
         }
+        self.check_series(span.clone());
         let of_builds = |kind: &EventKind| kind.as_str().starts_with("build.");
         if spec.build.is_some() && spec.on.as_slice().iter().any(of_builds) {
             let message = "a build cannot be started by an event about a build";
