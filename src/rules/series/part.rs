@@ -43,6 +43,7 @@ pub(super) fn of_series(
     OfSeries {
         of: as_posted(on),
         rule: rule.to_owned(),
+        wanted_by: Vec::new(),
         role,
         tree: tree.cloned(),
         branch: None,
