@@ -10,6 +10,7 @@ pub mod mail;
 pub mod mails;
 pub mod mattermost;
 pub mod pagure;
+pub mod patchwork;
 pub mod patchew;
 pub mod slack;
 pub mod tracker;
