@@ -7,6 +7,7 @@ mod api;
 mod client;
 mod cursor;
 mod events;
+pub mod freedesktop;
 mod name;
 mod poll;
 mod read;
