@@ -9,8 +9,10 @@ mod checks;
 mod client;
 mod cursor;
 mod events;
+mod letters;
 mod name;
 mod poll;
+mod probe;
 mod read;
 mod recheck;
 mod vouch;
@@ -35,7 +37,9 @@ use crate::action::{Form, Notice, Report};
 use crate::clock::Clock;
 use crate::command::Grammar;
 use crate::directory::People;
+use crate::event::series::SeriesEvent;
 use crate::executors::Try;
+use crate::git::Letters;
 use crate::remote::Failure;
 use crate::reporters::Reporter;
 use crate::secret::SecretRef;
@@ -171,6 +175,12 @@ impl Patchwork {
         })
     }
 
+    /// Asks whether Patchwork answers, whether the token is good, and whether each of `projects`
+    /// is there and can be reported to: what was asked about, and what is wrong with it.
+    pub async fn probe(&self, projects: &[String]) -> Vec<(String, Option<String>)> {
+        probe::probe(&self.api, projects).await
+    }
+
     /// Whom to ask for what is new at `[patchwork.NAME]`; `instance` is the host by which
     /// messages call it, and `grammar` says how requests in comments are spelled.
     pub fn poller(
@@ -196,6 +206,13 @@ impl Reporter for Patchwork {
 
     async fn notify(&self, _notice: &Notice, _attempt: Try) -> Result<(), Failure> {
         Err(no_words())
+    }
+}
+
+#[async_trait]
+impl Letters for Patchwork {
+    async fn fetch(&self, series: &SeriesEvent) -> Result<Vec<Vec<u8>>, Failure> {
+        self.mails(series).await
     }
 }
 

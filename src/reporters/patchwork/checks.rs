@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use super::account::Account;
 use super::api::{Api, Numbered, PER_PAGE};
 use super::client::{Caller, read};
 use super::{ChecksOn, Patchwork};
