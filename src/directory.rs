@@ -13,6 +13,7 @@ use crate::event::proposal::Standing;
 use crate::subject::ConnectionName;
 
 /// One configured outside system.
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a system")]
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The hosts (with port, if not the usual one) by which it calls itself.

@@ -140,7 +140,7 @@ fn one(
     let mut reader = Reader { inspection, directory, table, spec: &spec };
     if is_whole {
         // What was left out would only be missed.
-        reader.check_shape(span.clone());
+        reader.check_shape(&span);
     }
     let rule = Rule {
         name: spec.name.clone(),
