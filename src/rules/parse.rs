@@ -40,6 +40,19 @@ pub(super) const REPORT_NAMES: &[&str] = &[
     "run.id",
     "run.attempt",
     "previous.verdict",
+    "series.id",
+    "series.version",
+    "series.title",
+    "series.url",
+    "series.root",
+    "series.count",
+    "branch.url",
+    "branch.name",
+    "branch.sha",
+    "branch.base",
+    "branch.base_name",
+    "blamed",
+    "was_broken",
 ];
 
 /// What stands in rules files.
