@@ -23,6 +23,8 @@ pub struct Connection {
     pub reserved: Vec<String>,
     /// The ways in which it can tell people something; the first is the usual one.
     pub forms: &'static [Form],
+    /// Whether its messages are letters, which have room for all that is known.
+    pub letters: bool,
     /// Whether series are put on branches of it.
     pub is_tree: bool,
     /// Whether its builds are of branches and tags, so that a rule has to say which.
