@@ -26,6 +26,8 @@ pub struct Connection {
     pub forms: &'static [Form],
     /// Whether what lives here are patch series, and not pull requests.
     pub has_series: bool,
+    /// Whether its messages are letters, which have room for all that is known.
+    pub letters: bool,
     /// Whether series are put on branches of it.
     pub is_tree: bool,
     /// Whether its builds are of branches and tags, so that a rule has to say which.

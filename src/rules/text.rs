@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use self::series::Room;
 use super::texts::Voice;
 use crate::action::{Form, Stage};
 use crate::decision::Outcome;
@@ -10,6 +11,8 @@ use crate::message::hash;
 use crate::neutral;
 use crate::run::{OfSeries, ReportTo, Run, RunState};
 use crate::subject::Verdict;
+
+mod series;
 
 /// What stands before a marker in a text.
 const SIGNATURE: &str = "pointsman:";
@@ -100,6 +103,8 @@ pub(super) struct Told<'a> {
     pub(super) stage: Stage,
     pub(super) reason: Option<&'a str>,
     pub(super) previous: Option<Verdict>,
+    /// Whether it is told in a letter, which has room for more.
+    pub(super) is_letter: bool,
 }
 
 impl Told<'_> {
@@ -117,6 +122,9 @@ impl Told<'_> {
     }
 
     fn usual_words(&self, voice: &Voice<'_>, form: Form) -> String {
+        if let Some(of) = &self.run.series {
+            return series::words(voice, self, of, Room::of(form, self.is_letter));
+        }
         let state = state(voice, self.stage);
         if form == Form::Flag {
             // A flag is shown as it is; escapes would be seen in it.
