@@ -12,7 +12,15 @@ use crate::subject::CommitSha;
 
 pub mod call;
 pub mod process;
+pub mod stop;
+pub mod date;
+pub mod mail;
+pub mod guard;
+pub mod apply;
 pub mod settings;
+
+mod reject;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
