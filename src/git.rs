@@ -12,7 +12,19 @@ use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::remote::Failure;
 use crate::subject::CommitSha;
 
+pub mod call;
+pub mod process;
+pub mod stop;
+pub mod date;
+pub mod mail;
+pub mod guard;
+pub mod apply;
 pub mod settings;
+
+mod reject;
+mod scratch;
+#[cfg(test)]
+mod tests;
 
 /// A place where the mails of a series can be fetched.
 #[async_trait]
