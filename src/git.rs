@@ -10,7 +10,11 @@ use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::remote::Failure;
 use crate::subject::CommitSha;
 
+pub mod call;
+pub mod process;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 /// A place where the mails of a series can be fetched.
 #[async_trait]

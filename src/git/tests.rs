@@ -1,0 +1,4 @@
+//! The git stage against real git, with bare repositories in temporary folders.
+
+mod process;
+pub(crate) mod world;
