@@ -10,9 +10,17 @@ use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::remote::Failure;
 use crate::subject::CommitSha;
 
+pub mod settings;
+pub mod address;
+pub mod names;
 pub mod call;
 pub mod process;
-pub mod settings;
+pub mod repository;
+
+mod access;
+mod push;
+mod touched;
+mod upstream;
 #[cfg(test)]
 mod tests;
 

@@ -59,9 +59,10 @@ impl Access {
         call = call.setting("http.followRedirects", "false");
         match address.protocol() {
             Protocol::Https | Protocol::Http => {
-                let token = self.token.as_ref().filter(|(origin, _)| {
-                    address.origin().is_some_and(|own| own == *origin)
-                });
+                let token = self
+                    .token
+                    .as_ref()
+                    .filter(|(origin, _)| address.origin().is_some_and(|own| own == *origin));
                 if let Some((origin, header)) = token {
                     call = call.secret(format!("http.{origin}/.extraHeader"), header.clone());
                 }
@@ -110,7 +111,8 @@ mod tests {
         assert_eq!(own.len(), 1);
         assert_eq!(own[0].0, "http.https://git.example/.extraHeader");
         assert_eq!(own[0].1.expose_secret(), "Authorization: Basic YWRhOmh1bnRlcjI=");
-        for other in ["https://git.example:8443/s.git", "https://evil.example/s.git", "/srv/s.git"] {
+        for other in ["https://git.example:8443/s.git", "https://evil.example/s.git", "/srv/s.git"]
+        {
             assert!(secrets(other).is_empty(), "{other}");
         }
     }

@@ -107,7 +107,8 @@ impl TryFrom<String> for Address {
             return Err(InvalidAddress::Secret);
         }
         // ssh would take a host or a user that begins with `-` for an option.
-        let begins_well = |text: &str| text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+        let begins_well =
+            |text: &str| text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
         let is_odd = !begins_well(host)
             || !(url.username().is_empty() || begins_well(url.username()))
             || url.query().is_some()

@@ -159,9 +159,32 @@ mod tests {
             assert!(is_branch(name), "{name}");
         }
         for name in [
-            "", "/", "a/", "/a", "a//b", ".a", "a/.b", "a.", "a.lock", "a.LOCK/b", "a..b", "a b",
-            "a\tb", "a~1", "a^", "a:b", "a?", "a*", "a[b", r"a\b", "a@{1}", "@", "HEAD", "-a",
-            "refs/heads/a", "0123456789abcdef0123456789abcdef01234567",
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.",
+            "a.lock",
+            "a.LOCK/b",
+            "a..b",
+            "a b",
+            "a\tb",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[b",
+            r"a\b",
+            "a@{1}",
+            "@",
+            "HEAD",
+            "-a",
+            "refs/heads/a",
+            "0123456789abcdef0123456789abcdef01234567",
         ] {
             assert!(!is_branch(name), "{name}");
         }

@@ -93,9 +93,8 @@ impl Repository {
         let address = &self.settings.push;
         let call = Call::new(["push", "--quiet", "--no-verify", "--no-follow-tags", "--no-signed"]);
         let call = call.arg(lease);
-        let call = options.iter().fold(call, |call, option| {
-            call.arg(format!("--push-option={option}"))
-        });
+        let call =
+            options.iter().fold(call, |call, option| call.arg(format!("--push-option={option}")));
         let limits = Limits { time: self.settings.push_timeout, ..Limits::PUSH };
         let call = call.arg("--").arg(address.as_str()).arg(refspec).limits(limits);
         self.access.open(call, address)

@@ -207,7 +207,9 @@ impl TryFrom<String> for Committer {
         let is_bad = |c: char| c.is_control() || matches!(c, '<' | '>');
         let has_name = name.chars().any(char::is_alphanumeric) && name.trim() == name;
         let has_address = !email.contains(char::is_whitespace)
-            && email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+            && email
+                .split_once('@')
+                .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
         if text.len() > 200 || name.contains(is_bad) || email.contains(is_bad) {
             return Err(InvalidCommitter);
         }
@@ -235,8 +237,16 @@ mod tests {
         assert_eq!((ada.name.as_str(), ada.email.as_str()), ("Ada L.", "ada@forge.example"));
         assert_eq!(String::from(ada), "Ada L. <ada@forge.example>");
         for text in [
-            "", "ada@forge.example", "<ada@forge.example>", " <ada@forge.example>", "Ada",
-            "Ada <ada>", "Ada <ada@forge.example", "Ada <a@b> <c@d>", "A\nB <a@b>", ". <a@b>",
+            "",
+            "ada@forge.example",
+            "<ada@forge.example>",
+            " <ada@forge.example>",
+            "Ada",
+            "Ada <ada>",
+            "Ada <ada@forge.example",
+            "Ada <a@b> <c@d>",
+            "A\nB <a@b>",
+            ". <a@b>",
         ] {
             assert_eq!(read(text), Err(InvalidCommitter), "{text:?}");
         }

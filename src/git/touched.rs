@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn the_first_patch_that_touches_a_file_says_what_was_in_it() {
-        let diff = |id: &str| format!("diff --git a/x b/x\nindex {id}..1111111 100644\n--- a/x\n+++ b/x\n");
+        let diff = |id: &str| {
+            format!("diff --git a/x b/x\nindex {id}..1111111 100644\n--- a/x\n+++ b/x\n")
+        };
         let (first, second) = (diff("aaaaaaa"), diff("bbbbbbb"));
         let touched = Touched::of([first.as_bytes(), second.as_bytes()]);
         assert_eq!(touched.before().collect::<Vec<_>>(), [("x", "aaaaaaa")]);
@@ -148,7 +150,12 @@ mod tests {
     #[test]
     fn nonsense_is_no_hint() {
         for diff in [
-            "", "diff --git", "diff --git a/x", "diff --git a/ü b/u", "index ..", "--- a/",
+            "",
+            "diff --git",
+            "diff --git a/x",
+            "diff --git a/ü b/u",
+            "index ..",
+            "--- a/",
             "diff --git a/x b/x\nindex zzzzzzz..1\n--- a/a\u{7}b\n",
         ] {
             assert_eq!(touched(diff), [], "{diff:?}");

@@ -51,11 +51,7 @@ impl Repository {
     /// are fetched, but where somebody has done so not longer before than `window`.
     ///
     /// Many who wait for this at once wait for one fetch.
-    pub(super) async fn refresh(
-        &self,
-        asked: Timestamp,
-        window: Duration,
-    ) -> Result<(), Failure> {
+    pub(super) async fn refresh(&self, asked: Timestamp, window: Duration) -> Result<(), Failure> {
         let mut fetched = self.fetched.lock().await;
         let is_new = fetched.is_some_and(|at| {
             asked.duration_since(at) <= jiff::SignedDuration::try_from(window).unwrap_or_default()
@@ -94,9 +90,9 @@ impl Repository {
             "--no-show-forced-updates",
             "--refmap=",
         ]);
-        call = OLD_SINS.iter().fold(call, |call, sin| {
-            call.setting(&format!("fetch.fsck.{sin}"), "warn")
-        });
+        call = OLD_SINS
+            .iter()
+            .fold(call, |call, sin| call.setting(&format!("fetch.fsck.{sin}"), "warn"));
         call = call.arg("--").arg(address.as_str());
         let mut has_news = false;
         for ((branch, _), head) in branches.iter().zip(heads) {
@@ -171,7 +167,9 @@ impl Repository {
 /// Waits until nobody else, of this process or another, has the lock at `path`.
 pub(super) async fn lock(path: &Path, patience: Duration) -> Result<File, Failure> {
     let cannot = |error: std::io::Error| {
-        Failure::retry(anyhow::Error::new(error).context(format!("cannot lock `{}`", path.display())))
+        Failure::retry(
+            anyhow::Error::new(error).context(format!("cannot lock `{}`", path.display())),
+        )
     };
     let open = File::options().create(true).truncate(false).write(true).open(path);
     let file = open.map_err(cannot)?;

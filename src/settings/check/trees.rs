@@ -6,8 +6,8 @@ use globset::Glob;
 
 use super::{Complaint, Complaints};
 use crate::git::address::Address;
-use crate::git::names::is_branch;
 use crate::git::call::Protocol;
+use crate::git::names::is_branch;
 use crate::git::settings::GitSettings;
 use crate::settings::extract::Section;
 
