@@ -15,11 +15,22 @@ pub mod address;
 pub mod names;
 pub mod call;
 pub mod process;
+pub mod stop;
+pub mod date;
+pub mod mail;
+pub mod guard;
+pub mod apply;
 pub mod repository;
 
 mod access;
+mod base;
+mod depends;
 mod push;
+mod reject;
+mod scratch;
+mod search;
 mod touched;
+mod tree;
 mod upstream;
 #[cfg(test)]
 mod tests;

@@ -139,8 +139,7 @@ mod tests {
         }
         assert_eq!(
             name("source.main", "a..b@{x}.lock"),
-            "ci/series/source-main/m\
-             5aa6a6b1c0b8a7a1b0a7c5d8e9f0a1b2/v2"
+            "ci/series/source-main/m9b9064732d3e7d8f1e8cb39016f7c5cd/v2"
         );
     }
 

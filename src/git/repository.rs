@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::access::Access;
+use super::apply::Committer;
 use super::call::{Call, Output, Protocol};
+use super::guard::Guard;
 use super::process::Git;
 use super::settings::GitSettings;
 use super::upstream::lock;
@@ -25,6 +27,8 @@ pub struct Repository {
     pub(super) settings: GitSettings,
     pub(super) git: Git,
     pub(super) access: Access,
+    pub(super) committer: Committer,
+    pub(super) guard: Guard,
     pub(super) clock: Clock,
     /// When the last fetch of all branches began.
     pub(super) fetched: Mutex<Option<Timestamp>>,
@@ -45,6 +49,11 @@ impl Repository {
         Ok(Self {
             git: Git::open(&settings.dir, &protocols).with_context(what)?,
             access: Access::new(settings).with_context(what)?,
+            committer: Committer {
+                name: settings.committer.name.clone(),
+                email: settings.committer.email.clone(),
+            },
+            guard: Guard::new(&settings.policy).with_context(what)?,
             settings: settings.clone(),
             clock,
             fetched: Mutex::default(),

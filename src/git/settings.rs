@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::guard::Policy;
 use crate::secret::SecretRef;
 
 /// One repository that series are put on branches of: `[git.NAME]`.
@@ -68,6 +69,9 @@ pub struct GitSettings {
     /// Whether lines of patches keep a carriage return at their end.
     #[serde(default)]
     pub keep_cr: bool,
+    /// What may be in a series, and what somebody has to look at first.
+    #[serde(default)]
+    pub policy: Policy,
     /// Whether the last commit of a branch adds a job that tells us how the pipeline ended.
     #[serde(default)]
     pub report_job: bool,
@@ -83,7 +87,7 @@ pub struct GitSettings {
     #[serde(default = "GitSettings::fetch_timeout", with = "humantime_serde")]
     #[schemars(with = "String")]
     pub fetch_timeout: Duration,
-    /// The limit of each step by which a patch is put upon a base.
+    /// The limit of putting a series upon one base.
     #[serde(default = "GitSettings::apply_timeout", with = "humantime_serde")]
     #[schemars(with = "String")]
     pub apply_timeout: Duration,
@@ -130,7 +134,7 @@ impl GitSettings {
     }
 
     fn apply_timeout() -> Duration {
-        Duration::from_mins(1)
+        Duration::from_mins(5)
     }
 
     fn push_timeout() -> Duration {

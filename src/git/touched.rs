@@ -12,13 +12,13 @@ const FILES_MAX: usize = 1000;
 ///
 /// A file that the series makes has no such id, and neither has one whose diff tells none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
+pub(super) struct Touched {
     files: BTreeMap<String, Option<String>>,
 }
 
 impl Touched {
     /// What `diffs`, the patches of a series in their order, touch.
-    pub fn of<'d>(diffs: impl IntoIterator<Item = &'d [u8]>) -> Self {
+    pub(super) fn of<'d>(diffs: impl IntoIterator<Item = &'d [u8]>) -> Self {
         let mut touched = Self::default();
         for diff in diffs {
             let text = String::from_utf8_lossy(diff);
@@ -37,12 +37,12 @@ impl Touched {
     }
 
     /// The paths, in order.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
     }
 
     /// The paths of which it is told what was in them, with the beginning of its id.
-    pub fn before(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(super) fn before(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files.iter().filter_map(|(path, id)| Some((path.as_str(), id.as_deref()?)))
     }
 
