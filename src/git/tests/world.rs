@@ -97,3 +97,56 @@ impl World {
 fn at(repository: &Path, args: &[&str]) -> Call {
     Call::new(args).env("GIT_DIR", repository)
 }
+
+/// A mail with a patch, as people send it.
+#[derive(Clone)]
+pub(crate) struct Mail {
+    /// The headers but for those that follow.
+    pub(crate) headers: Vec<String>,
+    /// Who it is from.
+    pub(crate) from: String,
+    /// Its subject.
+    pub(crate) subject: String,
+    /// When it is from.
+    pub(crate) date: String,
+    /// All below the headers.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Mail {
+    /// A mail with this subject and this diff.
+    pub(crate) fn new(subject: &str, diff: &str) -> Self {
+        Self {
+            headers: vec![
+                format!("Message-ID: <{}@example.org>", subject.replace(' ', "-")),
+                "Content-Type: text/plain; charset=UTF-8".to_owned(),
+                "Content-Transfer-Encoding: 8bit".to_owned(),
+            ],
+            from: "Ann Author <ann@example.org>".to_owned(),
+            subject: format!("[PATCH] {subject}"),
+            date: "Tue, 14 Nov 2023 17:13:20 -0500".to_owned(),
+            body: format!("Because.\n\nSigned-off-by: Ann\n---\n\n{diff}-- \n2.47.3\n")
+                .into_bytes(),
+        }
+    }
+
+    /// The mail as it is sent.
+    pub(crate) fn raw(&self) -> Vec<u8> {
+        let mut headers = self.headers.clone();
+        headers.push(format!("From: {}", self.from));
+        headers.push(format!("Subject: {}", self.subject));
+        headers.push(format!("Date: {}", self.date));
+        let mut raw = format!("{}\n\n", headers.join("\n")).into_bytes();
+        raw.extend_from_slice(&self.body);
+        raw
+    }
+}
+
+/// The diff by which one line of a file with these three lines becomes another.
+pub(crate) fn replace(path: &str, lines: [&str; 3], by: &str) -> String {
+    let [first, old, last] = lines;
+    format!(
+        "diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n\
+         @@ -1,3 +1,3 @@\n {first}\n-{old}\n+{by}\n {last}\n"
+    )
+}
