@@ -12,6 +12,9 @@ use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::remote::Failure;
 use crate::subject::CommitSha;
 
+pub mod settings;
+pub mod address;
+pub mod names;
 pub mod call;
 pub mod process;
 pub mod stop;
@@ -19,10 +22,18 @@ pub mod date;
 pub mod mail;
 pub mod guard;
 pub mod apply;
-pub mod settings;
+pub mod repository;
 
+mod access;
+mod base;
+mod depends;
+mod push;
 mod reject;
 mod scratch;
+mod search;
+mod touched;
+mod tree;
+mod upstream;
 #[cfg(test)]
 mod tests;
 
