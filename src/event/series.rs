@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::EventKind;
-use crate::subject::{CommitSha, ConnectionName, RunId, Subject, SubjectKind};
+use crate::subject::{CommitSha, ConnectionName, RunId, Subject, SubjectKind, Verdict};
 
 mod branch;
 mod told;
@@ -295,6 +295,9 @@ pub struct AppliedEvent {
     pub tree: ConnectionName,
     /// The run that it was done for.
     pub run: RunId,
+    /// What the series comes to by that; only for `series.conflict`.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// The branch; only for `series.applied`.
     #[serde(default)]
     pub branch: Option<Branch>,
