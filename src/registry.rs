@@ -23,7 +23,7 @@ use crate::worker::backoff::Backoff;
 
 mod forges;
 mod messengers;
-mod series;
+pub mod series;
 
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
