@@ -24,6 +24,8 @@ pub struct Connection {
     pub reserved: Vec<String>,
     /// The ways in which it can tell people something; the first is the usual one.
     pub forms: &'static [Form],
+    /// Whether what lives here are patch series, and not pull requests.
+    pub has_series: bool,
     /// Whether series are put on branches of it.
     pub is_tree: bool,
     /// Whether its builds are of branches and tags, so that a rule has to say which.
@@ -36,6 +38,8 @@ pub struct Connection {
     pub people: People,
     /// Whether people have no other lasting id there than their name.
     pub names_last: bool,
+    /// Whether senders of mails are strangers there unless somebody vouches for them.
+    pub vouches: bool,
 }
 
 impl Connection {

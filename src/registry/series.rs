@@ -19,6 +19,8 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
             hosts: vec![host(url)],
             forms: FORMS,
             is_forge: true,
+            has_series: true,
+            names_last: kind == "patchew",
             people: people.clone(),
             ..Connection::default()
         };

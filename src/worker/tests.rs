@@ -385,3 +385,4 @@ async fn a_newer_report_takes_the_place_of_one_that_waits() {
 }
 
 mod inquiring;
+mod series;
