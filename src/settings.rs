@@ -22,9 +22,9 @@ use crate::command::CommandSettings;
 use crate::directory::OptOut;
 use crate::executors::jenkins::JenkinsSettings;
 use crate::git::settings::GitSettings;
+use crate::remote::gitlab::settings::GitLabSettings;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
-use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::mail::MailSettings;
 use crate::reporters::mattermost::MattermostSettings;
 use crate::reporters::pagure::PagureSettings;
@@ -108,6 +108,8 @@ pub struct ServiceSettings {
     pub message_size_max: ByteSize,
     /// The address by which people reach the service's own pages; reports link there.
     pub page_url: Option<Url>,
+    /// The secret of which the tokens are made by which a build says that it has ended.
+    pub run_secret: Option<SecretRef>,
 }
 
 /// The durable store: `[ledger]`.

@@ -311,7 +311,7 @@ impl Reader<'_, '_> {
         for (parameter, source) in &build.parameters {
             let span = self.span(&["build", "parameters", parameter]);
             let connection = name.as_ref().and_then(|name| self.directory.find(name));
-            if connection.is_some_and(|connection| connection.reserved.contains(parameter)) {
+            if connection.is_some_and(|connection| connection.reserves(parameter)) {
                 let message = format!("`{}` gives `{parameter}` a meaning of its own", build.on);
                 self.inspection.fault(span.clone(), message, None);
             }

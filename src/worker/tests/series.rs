@@ -122,16 +122,26 @@ impl Executor for Company {
         };
         let verdict = if is_bad { Verdict::Failure } else { Verdict::Success };
         let ticket = Ticket { job: order.job.clone(), ..Ticket::default() };
-        Ok(Sighting { state: BuildState::Finished(verdict), ticket, run: None })
+        Ok(Sighting { state: BuildState::Finished(verdict), ticket, run: None, reason: None })
     }
 
     async fn inspect(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
-        Ok(Sighting { state: BuildState::Running, ticket: lookup.ticket.clone(), run: None })
+        Ok(Sighting {
+            state: BuildState::Running,
+            ticket: lookup.ticket.clone(),
+            run: None,
+            reason: None,
+        })
     }
 
     async fn cancel(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
         self.notes(format!("cancel {}", lookup.ticket.job));
-        Ok(Sighting { state: BuildState::Gone, ticket: lookup.ticket.clone(), run: None })
+        Ok(Sighting {
+            state: BuildState::Gone,
+            ticket: lookup.ticket.clone(),
+            run: None,
+            reason: None,
+        })
     }
 }
 
