@@ -1,5 +1,7 @@
 //! The git stage against real git, with bare repositories in temporary folders.
 
 mod apply;
+mod guard;
+mod mail;
 mod process;
 pub(crate) mod world;
