@@ -139,11 +139,13 @@ impl Repository {
     }
 
     async fn references(&self) -> Result<Vec<(String, CommitSha)>, Failure> {
-        let list = ["for-each-ref", "--format=%(refname) %(objectname)"];
+        // To tell the type the commit is looked at: one that is lost is told here.
+        let list = ["for-each-ref", "--format=%(refname) %(objectname) %(objecttype)"];
         let call = Call::new(list).arg("refs/upstream/").arg("refs/upstreams/");
         let text = self.local(call).await?.text();
         let read = |line: &str| {
-            let (name, sha) = line.split_once(' ')?;
+            let mut words = line.split(' ');
+            let (name, sha) = (words.next()?, words.next()?);
             Some((name.to_owned(), CommitSha::try_from(sha.to_owned()).ok()?))
         };
         Ok(text.lines().filter_map(read).collect())

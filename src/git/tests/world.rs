@@ -94,7 +94,7 @@ impl World {
 }
 
 /// A call for another repository than ours.
-fn at(repository: &Path, args: &[&str]) -> Call {
+pub(crate) fn at(repository: &Path, args: &[&str]) -> Call {
     Call::new(args).env("GIT_DIR", repository)
 }
 
