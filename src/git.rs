@@ -3,6 +3,8 @@
 //! Patches are applied to an index, never to files: that is 10 to 30 times faster than a worktree,
 //! and no hook, filter or symbolic link of anybody's has a say in it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::action::{ApplyOrder, PushOrder};
@@ -90,6 +92,11 @@ pub trait Tree: Send + Sync {
     /// The same series on the same base gives the same commits, so that doing it again changes
     /// nothing: not here, and not where it is pushed to.
     async fn apply(&self, work: &Work<'_>) -> Result<Outcome, Failure>;
+
+    /// How long a series waits for one that it depends on.
+    fn patience(&self) -> Duration {
+        Duration::from_hours(24 * 7)
+    }
 
     /// Pushes a commit that an earlier [`Tree::apply`] has made, or a base, as a branch of its own.
     async fn push(&self, order: &PushOrder) -> Result<(), Failure>;

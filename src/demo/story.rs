@@ -239,6 +239,7 @@ pub(super) async fn why_not(
             | Outcome::Not { .. }
             | Outcome::Failed { .. }
             | Outcome::Already { .. }
+            | Outcome::OptedOut { .. }
             | Outcome::Lacks { .. } => None,
         })
         .next_back())

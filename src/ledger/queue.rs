@@ -125,6 +125,24 @@ impl Ledger {
         self.read(move |db| known::run(db, &id)).await
     }
 
+    /// The run that puts the series of a mail (its Message-ID) on a branch of `tree`.
+    pub async fn run_of_letter(
+        &self,
+        tree: ConnectionName,
+        msgid: String,
+    ) -> Result<Option<Run>, LedgerError> {
+        self.read(move |db| {
+            let mut select =
+                db.prepare_cached("SELECT run FROM letters WHERE tree = ?1 AND msgid = ?2")?;
+            let found = select.query_row([tree.as_str(), &msgid], |row| row.get::<_, String>(0));
+            match found.optional()?.and_then(|id| RunId::try_from(id).ok()) {
+                Some(id) => known::run(db, &id),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
     /// Writes down what became of an action, and decides about the events that follow from it,
     /// in one transaction.
     pub async fn settle(

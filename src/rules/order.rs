@@ -19,6 +19,9 @@ impl Case<'_> {
     /// Orders the build of `rule`, if it has one.
     pub(super) fn order(&self, rule: &Rule, wanted: &mut Wanted) -> Result<(), Outcome> {
         let Some(build) = &rule.build else { return Ok(()) };
+        if let Some(on) = self.event.series() {
+            return self.order_series((rule, build), on, wanted);
+        }
         let (subject, head) = match self.event {
             Event::Push(push) => (push.subject(), push.head.sha.as_ref()),
             Event::Series(_) | Event::Applied(_) | Event::Build(_) => return Ok(()),

@@ -21,6 +21,7 @@ const DEFAULTS_NAME: &str = "the compiled-in defaults";
 /// The keys whose value is a path, or a reference to a secret in a file.
 pub(super) const PATHS: &[&str] = &[
     "ledger.path",
+    "service.run_secret",
     "web.token",
     "topics.dirs",
     "rules.dir",
@@ -39,6 +40,7 @@ pub(super) const PATHS: &[&str] = &[
     "github.*.token",
     "github.*.webhook_secrets",
     "gitlab.*.token",
+    "gitlab.*.trigger_tokens.*",
     "gitlab.*.webhook_signing_tokens",
     "gitlab.*.webhook_tokens",
     "jenkins.*.password",

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{Complaint, Complaints, Connection};
 use crate::directory::OptOut;
-use crate::reporters::patchew::PatchewSettings;
+use crate::reporters::patchew::{PatchewSettings, Role};
 use crate::reporters::patchwork::{Fork, PatchworkSettings};
 use crate::settings::extract::Section;
 
@@ -52,6 +52,18 @@ impl Section for PatchewSettings {
             &["username", "password"],
             "`username` and `password` belong together",
         );
+        complaints.when(self.roles.is_empty(), &["roles"], "names no role, so nothing is heard of");
+        let needs_account = self.roles.iter().any(|role| *role != Role::Search);
+        complaints.when(
+            needs_account && self.username.is_none(),
+            &["username"],
+            "is missing: queues are only for those who have an account",
+        );
+        complaints.when(self.tester.trim().is_empty(), &["tester"], "is empty");
+        let is_blank = self.capabilities.iter().any(|word| word.trim().is_empty());
+        complaints.when(is_blank, &["capabilities"], "has an empty word in it");
+        let is_blank = self.target_repo.as_ref().is_some_and(|target| target.trim().is_empty());
+        complaints.when(is_blank, &["target_repo"], "is empty");
         complaints.at_least_one("concurrency", &self.concurrency);
         complaints.some_time("timeout", self.timeout);
         complaints.some_time("poll", self.poll);
