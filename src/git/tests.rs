@@ -1,7 +1,9 @@
 //! The git stage against real git, with bare repositories in temporary folders.
 
 mod apply;
+mod guard;
 pub(crate) mod land;
+mod mail;
 mod process;
 mod push;
 mod search;
