@@ -11,6 +11,7 @@ pub mod mails;
 pub mod mattermost;
 pub mod pagure;
 pub mod patchew;
+pub mod patchwork;
 pub mod slack;
 pub mod tracker;
 

@@ -33,6 +33,11 @@ impl Section for PatchworkSettings {
             &["token"],
             "is not known to the Patchwork of freedesktop.org: give `username` and `password`",
         );
+        complaints.when(
+            !is_slug(&self.context_prefix),
+            &["context_prefix"],
+            "has other characters than `a-z`, `A-Z`, `0-9`, `-` and `_`, or more than 100 of them",
+        );
         complaints.at_least_one("concurrency", &self.concurrency);
         complaints.some_time("timeout", self.timeout);
         complaints.some_time("poll", self.poll);
@@ -40,6 +45,12 @@ impl Section for PatchworkSettings {
         complaints.some_time("age_max", self.age_max);
         complaints.0
     }
+}
+
+/// Whether it can begin the name of a check.
+fn is_slug(prefix: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    prefix.len() <= PatchworkSettings::CONTEXT_PREFIX_MAX_CHARS && prefix.chars().all(is_letter)
 }
 
 impl Section for PatchewSettings {
