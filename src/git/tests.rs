@@ -2,6 +2,9 @@
 
 mod apply;
 mod guard;
+pub(crate) mod land;
 mod mail;
 mod process;
+mod push;
+mod search;
 pub(crate) mod world;
