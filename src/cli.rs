@@ -29,6 +29,7 @@ mod explain;
 mod init;
 mod ledger;
 mod messages;
+mod poll;
 mod publish;
 mod ready;
 mod replay;
@@ -168,6 +169,19 @@ Examples:
   pointsman publish recorded.jsonl              messages as `fedora-messaging record` writes them
   pointsman publish --topic a.b body.json       one message, from its body")]
     Publish(publish::Publish),
+    /// Ask the sources of patch series for what is new, and publish it for all who listen.
+    ///
+    /// It asks those with `polled_by = "poller"`, and is the only one who does, however many
+    /// services listen.
+    #[command(after_help = "\
+What is published has the topics `pointsman.series.*` (after `amqp.topic_prefix`).  How far a
+source was heard is written down only when the broker has confirmed everything; what is published
+twice has the same id.
+
+Examples:
+  pointsman poll                       until it is told to stop (SIGTERM or SIGINT)
+  pointsman poll --once                once, for cron; exit code 1 if a source could not be asked")]
+    Poll(poll::Poll),
     /// Ask the running service whether it is ready.
     Ready(ready::Ready),
     /// Print the JSON Schema of settings or rules, for editors.
@@ -185,7 +199,7 @@ Examples:
 impl Command {
     /// Whether it goes on until a signal comes, and then has something to bring to an end.
     fn is_lasting(&self) -> bool {
-        matches!(self, Self::Run | Self::Tail(_))
+        matches!(self, Self::Run | Self::Poll(_) | Self::Tail(_))
     }
 }
 
@@ -261,6 +275,7 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
         Command::Topics(topics) => catalog::topics(&common, &topics, console),
         Command::Rules(rules) => rules::run(&common, rules, console).await,
         Command::Replay(replay) => Box::pin(replay::run(&common, replay, console)).await,
+        Command::Poll(poll) => Box::pin(poll::run(&common, poll, console)).await,
         Command::Publish(publish) => publish::run(&common, publish, console).await,
         Command::Ready(ready) => ready::run(&common, ready, console).await,
         Command::Schema { of } => editor::schema(of, console),
