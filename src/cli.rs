@@ -36,6 +36,7 @@ mod replay;
 mod rules;
 mod run;
 mod runs;
+mod series;
 mod tail;
 mod test;
 mod why;
@@ -127,12 +128,24 @@ Examples:
   pointsman explain message.json                a message in a file
   pointsman explain 6f0c2d1e                    a message in the ledger, by the beginning of its id")]
     Explain(explain::Explain),
-    /// Tell what happened about a pull request, and why the rules did what they did.
+    /// Tell what happened about a pull request or a series, and why the rules did what they did.
     #[command(after_help = "\
 Examples:
   pointsman why forge.example/rail/signalbox#7
+  pointsman why patches.example/signalbox-devel/series/1234
   pointsman why signalbox#7                     if no other subject is called so")]
     Why(why::Why),
+    /// Let a patch series be built that is held because nobody vouches for its author.
+    #[command(after_help = "\
+Example:
+  pointsman approve patches.example/signalbox-devel/series/1234 --version 2")]
+    Approve(series::Approve),
+    /// Ask for the builds of a patch series again.
+    #[command(after_help = "\
+Examples:
+  pointsman recheck series/1234                 if no other subject is called so
+  pointsman recheck series/1234 kvm-boot --rebase")]
+    Recheck(series::Recheck),
     /// Follow what happens, as it happens.
     Tail(tail::Tail),
     /// List or show the builds that rules have ordered.
@@ -264,6 +277,8 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
         Command::Explain(explain) => explain::run(&common, explain, console).await,
         Command::Demo { once } => demo(demo::Options { once, json: common.json }).await,
         Command::Why(why) => why::run(&common, why, console).await,
+        Command::Approve(approve) => series::approve(&common, approve, console).await,
+        Command::Recheck(recheck) => series::recheck(&common, recheck, console).await,
         Command::Tail(tail) => tail::run(&common, tail, console).await,
         Command::Runs(runs) => runs::run(&common, runs, console).await,
         Command::Actions { command } => {
