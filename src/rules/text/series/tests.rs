@@ -69,6 +69,7 @@ fn refusal() -> Refusal {
 /// A build of the whole, on its branch.
 fn built() -> OfSeries {
     OfSeries {
+        wanted_by: Vec::new(),
         of: posted(),
         rule: "tests".to_owned(),
         role: Role::Whole,
