@@ -13,6 +13,29 @@ use crate::remote::Failure;
 use crate::subject::CommitSha;
 
 pub mod settings;
+pub mod address;
+pub mod names;
+pub mod call;
+pub mod process;
+pub mod stop;
+pub mod date;
+pub mod mail;
+pub mod guard;
+pub mod apply;
+pub mod repository;
+
+mod access;
+mod base;
+mod depends;
+mod push;
+mod reject;
+mod scratch;
+mod search;
+mod touched;
+mod tree;
+mod upstream;
+#[cfg(test)]
+mod tests;
 
 /// A place where the mails of a series can be fetched.
 #[async_trait]

@@ -122,6 +122,9 @@ pub struct OfSeries {
     pub of: SeriesEvent,
     /// The rule that ordered it, as it is called in its file; a run of a part has a name of its own.
     pub rule: String,
+    /// Of a run that puts it on a branch: the rules that want it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wanted_by: Vec<String>,
     /// What part of it is built.
     pub role: Role,
     /// The repository that it is put on a branch of.

@@ -33,6 +33,7 @@ use crate::{registry, web};
 mod buses;
 pub mod inbox;
 pub mod live;
+pub mod poll;
 pub mod receive;
 pub mod reconcile;
 pub mod reload;
@@ -204,6 +205,7 @@ impl Service {
         service.spawn_worker(&prepared, &buses, &clock).await?;
         let rebinding = service.spawn_sources(&prepared, plan);
         service.spawn_reload(&prepared, rebinding);
+        service.spawn_pollers(registry::series::pollers(settings, &clock)?, &clock);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
             service.spawn_web((listener, buses.door, metrics), &prepared)?;

@@ -1,13 +1,21 @@
 //! Where patch series come from, and the repositories that they are put on branches of.
 
 use crate::action::Form;
+use crate::clock::Clock;
 use crate::directory::{Connection, Directory};
 use crate::settings::Settings;
+use crate::source::poll::Polled;
 
 use super::{connection_name, host};
 
 /// The ways in which the sources of series can tell; the first is the usual one.
 const FORMS: &[Form] = &[Form::Flag];
+
+/// Those that have to be asked, by whoever it is; secrets are read here.
+pub fn pollers(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Polled>> {
+    let (_, _) = (settings, clock);
+    Ok(Vec::new())
+}
 
 /// What they can do.
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
@@ -19,6 +27,8 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
             hosts: vec![host(url)],
             forms: FORMS,
             is_forge: true,
+            has_series: true,
+            names_last: kind == "patchew",
             people: people.clone(),
             ..Connection::default()
         };

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use uuid::{Builder, Uuid, Variant, Version};
 
 use crate::action::{AboutSeries, Form, Notice, Part, Report, Stage};
 use crate::clock::Clock;
 use crate::event::series::{Branch, SeriesEvent};
 use crate::executors::Try;
-use crate::message::{Message, hash};
+use crate::message::{Message, computed_id};
 use crate::neutral;
 use crate::remote::Failure;
 use crate::reporters::Reporter;
@@ -168,16 +167,9 @@ fn about_nothing_of_ours(notice: &Notice) -> Outgoing {
     }
 }
 
-/// The id of what is told at `stage`, the same whenever it is told; in the form of a UUID, which
-/// some readers insist on.
+/// The id of what is told at `stage`, the same whenever it is told.
 fn id(marker: &str, stage: &str) -> String {
-    let digest = hash(&[marker.as_bytes(), stage.as_bytes()]);
-    let bytes = Uuid::try_parse(&digest).unwrap_or_default().into_bytes();
-    Builder::from_bytes(bytes)
-        .with_variant(Variant::RFC4122)
-        .with_version(Version::Custom)
-        .into_uuid()
-        .to_string()
+    computed_id(&[marker.as_bytes(), stage.as_bytes()])
 }
 
 #[cfg(test)]
@@ -331,7 +323,7 @@ mod tests {
         let ids: Vec<_> = messages.iter().map(|m| m.id.clone().unwrap()).collect();
         assert_eq!(ids[0], ids[1]);
         assert_ne!(ids[0], ids[2]);
-        assert!(Uuid::try_parse(&ids[0]).is_ok_and(|id| id.get_version_num() == 8));
+        assert!(uuid::Uuid::try_parse(&ids[0]).is_ok_and(|id| id.get_version_num() == 8));
         assert_eq!(messages[2].topic, "org.example.dev.pointsman.run.queued");
     }
 

@@ -1,5 +1,9 @@
 //! Patchwork: a check on each patch; where patch series are heard of, and their mails fetched.
 
+mod api;
+mod client;
+mod name;
+
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -52,6 +56,9 @@ pub struct PatchworkSettings {
     /// without it no sender is vouched for.
     #[serde(default)]
     pub authserv_id: Option<String>,
+    /// What stands before the rule in the name of a check.
+    #[serde(default = "PatchworkSettings::context_prefix")]
+    pub context_prefix: String,
     /// How many calls are under way at once.
     #[serde(default = "PatchworkSettings::concurrency")]
     pub concurrency: usize,
@@ -89,6 +96,13 @@ pub enum ChecksOn {
 }
 
 impl PatchworkSettings {
+    /// How long `context_prefix` may be.
+    pub const CONTEXT_PREFIX_MAX_CHARS: usize = 100;
+
+    fn context_prefix() -> String {
+        "pointsman-".to_owned()
+    }
+
     fn poll() -> Duration {
         Duration::from_mins(2)
     }

@@ -9,7 +9,7 @@ use crate::decision::Outcome;
 use crate::expression::{self, Text};
 use crate::message::hash;
 use crate::neutral;
-use crate::run::{ReportTo, Run, RunState};
+use crate::run::{OfSeries, ReportTo, Run, RunState};
 use crate::subject::Verdict;
 
 mod series;
@@ -152,6 +152,7 @@ impl Told<'_> {
             Stage::Done(verdict) => Some(verdict),
             Stage::Held | Stage::Queued | Stage::Running => None,
         };
+        let of = run.series.as_deref();
         json!({
             "rule": run.rule,
             "stage": self.stage.as_str(),
@@ -167,8 +168,21 @@ impl Told<'_> {
             },
             "run": { "id": run.id, "attempt": run.attempt },
             "previous": { "verdict": self.previous },
+            "series": of.map(of_series),
+            "branch": of.and_then(|of| Some(of.branch.as_ref()?.names(None))),
+            "blamed": of.and_then(|of| of.blamed),
+            "was_broken": of.is_some_and(|of| of.was_broken),
         })
     }
+}
+
+/// A series, as the words of a report may speak of it.
+fn of_series(of: &OfSeries) -> Value {
+    let series = &of.of.series;
+    json!({
+        "id": series.id, "version": series.version, "title": series.title, "url": series.url,
+        "root": series.root, "count": series.patches.len(),
+    })
 }
 
 /// The first digits of a revision, for people.

@@ -61,7 +61,7 @@ impl Workshop<'_> {
             }
         };
         Ok(match ended {
-            Ended::With(event) => Settlement::Done(vec![event]),
+            Ended::With(event) => Settlement::Done(vec![*event]),
             Ended::Waiting(reason) => {
                 let age = self.worker.ledger.clock().now().as_millisecond() - claimed.made_at;
                 let patience = self.tree()?.patience().as_millis();
@@ -89,12 +89,13 @@ impl Workshop<'_> {
             Depends::Waits(reason) => return Ok(Ended::Waiting(reason)),
             Depends::Never(reason) => {
                 let refusal = Refusal { reason, ..Refusal::default() };
-                return Ok(Ended::With(self.refused((claimed, order), Verdict::Conflict, refusal)));
+                let event = self.refused((claimed, order), Verdict::Conflict, refusal);
+                return Ok(Ended::With(Box::new(event)));
             }
         };
         let work = Work { order, letters: letters.fetch(&order.series).await?, dependencies };
         let outcome = self.tree().map_err(|(failure, _)| failure)?.apply(&work).await?;
-        Ok(Ended::With(match outcome {
+        Ok(Ended::With(Box::new(match outcome {
             Outcome::Applied(branch) => self.applied((claimed, order), branch),
             Outcome::Conflict(refusal) => {
                 self.refused((claimed, order), Verdict::Conflict, refusal)
@@ -102,9 +103,9 @@ impl Workshop<'_> {
             Outcome::Refused(refusal) => self.refused((claimed, order), Verdict::Failure, refusal),
             Outcome::Held(refusal) => {
                 let event = self.event((claimed, order), EventKind::SeriesHeld);
-                Event::Applied(AppliedEvent { refusal: Some(refusal), ..event })
+                Event::Applied(Box::new(AppliedEvent { refusal: Some(refusal), ..event }))
             }
-        }))
+        })))
     }
 
     pub(super) async fn push(&self, claimed: &Claimed, order: &PushOrder) -> Ending {
@@ -212,26 +213,26 @@ impl Workshop<'_> {
 
     fn applied(&self, about: (&Claimed, &ApplyOrder), branch: Branch) -> Event {
         let event = self.event(about, EventKind::SeriesApplied);
-        Event::Applied(AppliedEvent { branch: Some(branch), ..event })
+        Event::Applied(Box::new(AppliedEvent { branch: Some(branch), ..event }))
     }
 
     fn refused(&self, about: (&Claimed, &ApplyOrder), verdict: Verdict, refusal: Refusal) -> Event {
         let event = self.event(about, EventKind::SeriesConflict);
         let (verdict, refusal) = (Some(verdict), Some(refusal));
-        Event::Applied(AppliedEvent { verdict, refusal, ..event })
+        Event::Applied(Box::new(AppliedEvent { verdict, refusal, ..event }))
     }
 
     fn waits(&self, about: (&Claimed, &ApplyOrder), reason: String) -> Event {
         let event = self.event(about, EventKind::SeriesWaiting);
         let refusal = Some(Refusal { reason, ..Refusal::default() });
-        Event::Applied(AppliedEvent { refusal, ..event })
+        Event::Applied(Box::new(AppliedEvent { refusal, ..event }))
     }
 }
 
 /// How one try ended.
 enum Ended {
     /// With this.
-    With(Event),
+    With(Box<Event>),
     /// It waits, and for what.
     Waiting(String),
 }

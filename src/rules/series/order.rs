@@ -26,7 +26,7 @@ impl Case<'_> {
             return Err(Outcome::Lacks { what: format!("a connection for `{instance}`") });
         };
         let kind = self.event.kind();
-        let is_unasked = matches!(kind, EventKind::SeriesPosted | EventKind::SeriesApplied);
+        let is_unasked = kind == EventKind::SeriesPosted;
         if let Some(word) = self.opted_out(rule, on).filter(|_| is_unasked) {
             return Err(Outcome::OptedOut { word });
         }
@@ -59,11 +59,15 @@ impl Case<'_> {
         }
     }
 
-    /// Whether the event can be about `rule` at all: a branch is for the rules that want one of its
-    /// repository, and who asks again may name some.
+    /// Whether the event can be about `rule` at all: a branch is for the rules that wanted it, and
+    /// who asks again may name some.
     pub(in crate::rules) fn is_meant(&self, rule: &Rule) -> bool {
         match self.event {
-            Event::Applied(event) => rule.git.as_ref() == Some(&event.tree),
+            Event::Applied(event) => {
+                let run = self.known.runs.iter().find(|run| run.id == event.run);
+                let of = run.and_then(|run| run.series.as_ref());
+                of.is_some_and(|of| of.wanted_by.contains(&rule.name))
+            }
             Event::Series(on) => on.request.as_ref().is_none_or(|request| {
                 request.names.is_empty() || request.names.contains(&rule.name)
             }),
@@ -139,11 +143,7 @@ impl Case<'_> {
             run.role() == Some(Role::Apply) && run.connection == *tree && !run.state.is_done()
         });
         if let Some(shared) = shared.cloned() {
-            let run = Run {
-                reports: united(&shared.reports, reports),
-                supersede: shared.supersede && rule.supersede,
-                ..shared
-            };
+            let run = joined(shared, rule, reports);
             wanted.actions.push(self.application(&run, (on, origin), ""));
             wanted.runs.push(run);
             return Ok(());
@@ -158,8 +158,18 @@ impl Case<'_> {
             Some(last) if last.state.is_done() && on.request.is_some() => {
                 (last.attempt.saturating_add(1), "")
             }
-            Some(last) => return Err(Outcome::Already { run: last.id.to_string() }),
+            Some(last) if last.state.is_done() => {
+                return Err(Outcome::Already { run: last.id.to_string() });
+            }
+            // It is on its way.
+            Some(last) => {
+                wanted.runs.push(joined(last.clone(), rule, reports));
+                return Ok(());
+            }
         };
+        let of = part::of_series(on, (tree.as_str(), Some(tree)), Role::Apply);
+        let of =
+            OfSeries { wanted_by: Self::wanted_by(last.filter(|_| !again.is_empty()), rule), ..of };
         let (subject, revision) = (on.subject(), on.revision());
         let run = Run {
             id: RunId::of(&subject, &revision, tree.as_str(), attempt),
@@ -174,11 +184,21 @@ impl Case<'_> {
             supersede: rule.supersede,
             cancelling: None,
             reason: None,
-            series: Some(Box::new(part::of_series(on, (tree.as_str(), Some(tree)), Role::Apply))),
+            series: Some(Box::new(of)),
         };
         wanted.actions.push(self.application(&run, (on, origin), again));
         wanted.runs.push(run);
         Ok(())
+    }
+
+    /// The rules that want the branch: a run that goes on has others, too.
+    fn wanted_by(last: Option<&Run>, rule: &Rule) -> Vec<String> {
+        let of = last.and_then(|last| last.series.as_ref());
+        let mut all = of.map(|of| of.wanted_by.clone()).unwrap_or_default();
+        if !all.contains(&rule.name) {
+            all.push(rule.name.clone());
+        }
+        all
     }
 
     fn application(
@@ -278,11 +298,11 @@ impl Case<'_> {
     fn series_run(
         &self,
         (rule, build): (&Rule, &Build),
-        (on, role): (&SeriesEvent, Role),
+        (on, which): (&SeriesEvent, Role),
         (branch, attempt): (Option<&Branch>, u32),
     ) -> Result<Run, Outcome> {
         let (subject, revision, name) = (on.subject(), on.revision(), part::run_name(rule, on));
-        let of = part::of_series(on, (&rule.name, rule.git.as_ref()), role);
+        let of = part::of_series(on, (&rule.name, rule.git.as_ref()), which);
         Ok(Run {
             id: RunId::of(&subject, &revision, &name, attempt),
             subject,
@@ -318,6 +338,16 @@ impl Scene<'_> {
             self.told(run, stage, previous)
         }
     }
+}
+
+/// The run that puts a series on a branch, wanted by one more rule.
+fn joined(run: Run, rule: &Rule, reports: Vec<ReportTo>) -> Run {
+    let mut series = run.series;
+    if let Some(of) = series.as_mut().filter(|of| !of.wanted_by.contains(&rule.name)) {
+        of.wanted_by.push(rule.name.clone());
+    }
+    let reports = united(&run.reports, reports);
+    Run { series, reports, supersede: run.supersede && rule.supersede, ..run }
 }
 
 /// Both lists, each place once.
