@@ -75,7 +75,7 @@ async fn read_one(
         let call = scratch.call(&["mailinfo", "--message-id", "--no-scissors", quoted_cr, recode]);
         git.run(call.arg(&message).arg(&diff).stdin(mail.clone()))
     };
-    let mut output = info("--encoding=UTF-8").await?;
+    let mut output = info("-u").await?;
     if !output.is_done() {
         // Written in what nobody knows: what can be understood of it is kept below.
         output = info("-n").await?;

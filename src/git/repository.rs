@@ -1,6 +1,7 @@
 //! Our own repository: made where it is missing, and used by everything that is done to it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::access::Access;
 use super::apply::Committer;
-use super::call::{Call, Output, Protocol};
+use super::call::{Call, Limits, Output, Protocol};
 use super::guard::Guard;
 use super::process::Git;
 use super::settings::GitSettings;
@@ -19,6 +20,19 @@ use crate::remote::Failure;
 /// All that the settings of the folder say.  Whatever else somebody has written into them could
 /// have git run programs or go elsewhere.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
+
+/// When garbage is worth collecting, and how much that may cost.  The history of the upstream is
+/// packed once and for all when it is fetched.
+const GC_CONFIG: [(&str, &str); 6] = [
+    ("gc.auto", "2000"),
+    ("gc.autoPackLimit", "40"),
+    ("gc.bigPackThreshold", "256m"),
+    ("gc.pruneExpire", "2.weeks.ago"),
+    ("pack.threads", "1"),
+    ("pack.windowMemory", "256m"),
+];
+const GC_LIMITS: Limits =
+    Limits { time: Duration::from_hours(1), cpu: Duration::from_hours(1), ..Limits::FETCH };
 
 /// A repository that series are put on branches of.
 pub struct Repository {
@@ -110,6 +124,20 @@ impl Repository {
         let what = || format!("cannot write `{}`", path.display());
         std::fs::write(&new, CONFIG).with_context(what)?;
         std::fs::rename(&new, &path).with_context(what)
+    }
+
+    /// Packs what lies about, and drops what nothing refers to and is older than two weeks, if
+    /// there is enough of it.
+    ///
+    /// What a series in hand needs is younger, or referred to: nobody has to wait for this.
+    pub(super) async fn collect_garbage(&self) -> Result<(), Failure> {
+        let _lock = lock(&self.dir().join("gc.lock"), GC_LIMITS.time).await?;
+        let mut call = Call::new(["gc", "--auto", "--quiet"]).limits(GC_LIMITS);
+        for (key, value) in GC_CONFIG {
+            call = call.setting(key, value);
+        }
+        self.local(call).await?;
+        Ok(())
     }
 
     /// Runs git for something that needs nothing but our own repository: where it cannot be done,

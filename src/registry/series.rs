@@ -1,4 +1,4 @@
-//! Where patch series come from, and the repositories that they are put on branches of.
+//! Where patch series come from.
 
 use crate::action::Form;
 use crate::clock::Clock;
@@ -33,10 +33,6 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
             ..Connection::default()
         };
         directory.insert(connection_name(kind, Some(name))?, connection);
-    }
-    for name in settings.git.keys() {
-        let connection = Connection { is_tree: true, ..Connection::default() };
-        directory.insert(connection_name("git", Some(name))?, connection);
     }
     directory.opt_out = settings.series.clone();
     Ok(())
