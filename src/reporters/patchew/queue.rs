@@ -121,6 +121,7 @@ impl PatchewPoller {
             names: Vec::new(),
             rebase: true,
             at: None,
+            operator: false,
         });
         Ok(Some(event))
     }
