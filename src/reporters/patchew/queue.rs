@@ -121,7 +121,6 @@ impl PatchewPoller {
             names: Vec::new(),
             rebase: true,
             at: None,
-            operator: false,
         });
         Ok(Some(event))
     }
