@@ -17,6 +17,7 @@ pub mod date;
 pub mod mail;
 pub mod guard;
 pub mod apply;
+pub mod included;
 pub mod settings;
 
 mod reject;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod guard;
+mod included;
 mod mail;
 mod process;
 pub(crate) mod world;
