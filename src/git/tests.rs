@@ -3,6 +3,7 @@
 mod apply;
 mod guard;
 pub(crate) mod land;
+mod included;
 mod mail;
 mod process;
 mod push;
