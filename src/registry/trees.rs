@@ -35,11 +35,8 @@ pub(super) fn add(
 ) -> anyhow::Result<()> {
     for (name, git) in &settings.git {
         let tree = Repository::new(name, git, clock.clone())?;
-        let site = Site {
-            concurrency: git.concurrency,
-            tree: Some(Arc::new(tree)),
-            ..Site::nowhere()
-        };
+        let site =
+            Site { concurrency: git.concurrency, tree: Some(Arc::new(tree)), ..Site::nowhere() };
         sites.insert(connection_name("git", Some(name))?, site);
     }
     Ok(())
