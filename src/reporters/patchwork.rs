@@ -1,18 +1,37 @@
 //! Patchwork: a check on each patch; where patch series are heard of, and their mails fetched.
+//!
+//! It tells nothing by itself, so it is asked; and what it tells of is read again before it is
+//! believed.  Checks are only ever added there, so what stands is looked at before one is.
 
 mod api;
 mod client;
+mod cursor;
+mod events;
 mod name;
+mod poll;
+mod read;
+mod recheck;
+mod vouch;
+mod whole;
 
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use self::api::Api;
+use self::client::Client;
+use self::poll::Poll;
+use crate::clock::Clock;
+use crate::command::Grammar;
 use crate::directory::People;
 use crate::secret::SecretRef;
-use crate::source::poll::PolledBy;
+use crate::source::poll::{PolledBy, Poller};
 
 /// One Patchwork: `[patchwork.NAME]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -121,5 +140,23 @@ impl PatchworkSettings {
 
     fn timeout() -> Duration {
         Duration::from_mins(1)
+    }
+}
+
+/// The Patchwork of getpatchwork.org.
+#[derive(Debug)]
+pub struct Patchwork;
+
+impl Patchwork {
+    /// Whom to ask for what is new at `[patchwork.NAME]`; `instance` is the host by which
+    /// messages call it, and `grammar` says how requests in comments are spelled.
+    pub fn poller(
+        name: &str,
+        instance: String,
+        settings: &PatchworkSettings,
+        (grammar, clock): (Arc<Grammar>, Clock),
+    ) -> anyhow::Result<Arc<dyn Poller>> {
+        let api = Api::new(Client::new(name, settings, clock)?);
+        Ok(Arc::new(Poll::new(api, instance, settings, grammar)))
     }
 }

@@ -108,7 +108,8 @@ fn requested(
     let standing = if request.operator {
         Standing::Maintainer
     } else {
-        trust::sender(directory, &event.instance, &request.by)
+        let told = request.standing.unwrap_or_default();
+        trust::sender(directory, &event.instance, &request.by).max(told)
     };
     let limit = directory.commands.per_hour();
     if known.given > limit && !request.operator {

@@ -158,6 +158,16 @@ impl Asker {
         }
     }
 
+    /// Asks until there is nothing more to be had at once, or until the source fails; how it went.
+    pub async fn once(mut self) -> anyhow::Result<PollReport> {
+        loop {
+            let turn = self.turn().await?;
+            if !turn.pause.is_zero() {
+                return Ok(self.report);
+            }
+        }
+    }
+
     /// Asks for what is new, and where it is time goes through everything.
     pub async fn turn(&mut self) -> anyhow::Result<Turn> {
         let cursor = self.desk.cursor(self.cursor_name()).await?;

@@ -14,6 +14,7 @@ use super::result::public;
 use super::series::Found;
 use super::wire::{Head, Job, Standing};
 use crate::event::EventKind;
+use crate::event::proposal;
 use crate::event::series::{Request, Sender, Series, SeriesEvent, TestRequest};
 use crate::remote::{Failure, chain};
 use crate::reporters::patches::is_msgid;
@@ -114,6 +115,9 @@ impl PatchewPoller {
         event.request = Some(Request {
             id: format!("{RESET}/{}", result.last_update.unwrap_or_default()),
             by: Sender { id: Some(RESET.to_owned()), ..Sender::default() },
+            // Only its maintainers can take a result back.
+            standing: Some(proposal::Standing::Maintainer),
+            operator: false,
             names: Vec::new(),
             rebase: true,
             at: None,

@@ -312,10 +312,3 @@ pub(super) fn entries<T: DeserializeOwned>(
     }
     Ok((all, faults))
 }
-
-/// A Message-ID without what encloses it.
-pub(super) fn bare(msgid: &str) -> String {
-    let msgid = msgid.trim();
-    let inside = msgid.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
-    inside.unwrap_or(msgid).to_owned()
-}

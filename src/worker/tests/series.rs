@@ -266,6 +266,7 @@ fn asks(of: SeriesEvent, kind: EventKind, by: &str) -> SeriesEvent {
         by,
         names: Vec::new(),
         rebase: false,
+        standing: None,
         operator: false,
         at: None,
     };
