@@ -67,7 +67,7 @@ impl Repository {
                 name: settings.committer.name.clone(),
                 email: settings.committer.email.clone(),
             },
-            guard: Guard::new(&settings.policy).with_context(what)?,
+            guard: Guard::new(&settings.guard).with_context(what)?,
             settings: settings.clone(),
             clock,
             fetched: Mutex::default(),

@@ -2,8 +2,8 @@
 
 mod apply;
 mod guard;
-pub(crate) mod land;
 mod included;
+pub(crate) mod land;
 mod mail;
 mod process;
 mod push;
