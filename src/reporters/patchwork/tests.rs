@@ -1,3 +1,4 @@
+mod checks;
 mod poll;
 
 use jiff::{SignedDuration, Timestamp};
