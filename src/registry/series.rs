@@ -1,20 +1,35 @@
 //! Where patch series come from.
 
+use std::sync::Arc;
+
 use crate::action::Form;
 use crate::clock::Clock;
 use crate::directory::{Connection, Directory};
+use crate::reporters::patchew::Patchew;
 use crate::settings::Settings;
-use crate::source::poll::Polled;
+use crate::source::poll::{Polled, PolledBy};
 
 use super::{connection_name, host};
 
 /// The ways in which the sources of series can tell; the first is the usual one.
 const FORMS: &[Form] = &[Form::Flag];
 
-/// Those that have to be asked, by whoever it is; secrets are read here.
+/// Those that have to be asked, by the service or by `pointsman poll`; secrets are read here.
 pub fn pollers(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Polled>> {
-    let (_, _) = (settings, clock);
-    Ok(Vec::new())
+    let mut pollers = Vec::new();
+    for (name, patchew) in &settings.patchew {
+        if patchew.polled_by == PolledBy::Nobody {
+            continue;
+        }
+        let source = Patchew::new(name, host(&patchew.url), patchew, clock.clone())?;
+        pollers.push(Polled {
+            connection: connection_name("patchew", Some(name))?,
+            poller: Arc::new(source.poller(patchew)),
+            every: patchew.poll,
+            by: patchew.polled_by,
+        });
+    }
+    Ok(pollers)
 }
 
 /// What they can do.
