@@ -92,8 +92,9 @@ impl GitLabCi {
             let Some(run) = run.as_ref().filter(|_| is_end) else { return Ok(seen) };
             match self.carried(&project, number).await? {
                 Carried::Run(carried) if carried == *run => return Ok(seen),
-                Carried::Hidden => return Ok(seen),
-                Carried::Run(_) | Carried::Nothing => {}
+                // What our own token has started it may look at.
+                Carried::Hidden if self.trigger_token(&project).is_some() => return Ok(seen),
+                Carried::Run(_) | Carried::Nothing | Carried::Hidden => {}
             }
         }
         if let Some(run) = run
