@@ -124,7 +124,6 @@ async fn event(ledger: &Ledger, wish: Wish, console: &Console) -> anyhow::Result
         ..Sender::default()
     };
     let request = Request {
-        standing: None,
         // Each time it is said is another time.
         id: format!("operator-{}", now.as_millisecond()),
         by,
