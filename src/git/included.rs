@@ -68,7 +68,7 @@ pub async fn include(
         .env("GIT_COMMITTER_DATE", &date)
         .stdin(format!("{}: Tell how the build ended\n", include.file));
     let commit = sha(git.succeed(call).await?.text())?;
-    scratch.keep()?;
+    scratch.keep().await?;
     Ok(Some(commit))
 }
 
