@@ -73,7 +73,6 @@ fn built() -> OfSeries {
         of: posted(),
         rule: "tests".to_owned(),
         role: Role::Whole,
-        wanted_by: Vec::new(),
         tree: Some(name("git.points")),
         branch: Some(branch()),
         awaits: None,
