@@ -89,6 +89,12 @@ async fn a_number_that_somebody_made_up_tells_nothing_of_our_run() {
     let seen = ci.us.inspect(&lookup).await.unwrap();
     assert_eq!(seen.state, BuildState::Queued(None));
     assert_ne!(seen.ticket.number, Some(theirs));
+    // Nor is theirs stopped.
+    ci.gitlab.play((PROJECT, theirs), "running").await.unwrap();
+    let seen = ci.us.cancel(&lookup).await.unwrap();
+    assert_eq!(seen.state, BuildState::Finished(Verdict::Cancelled));
+    assert_eq!(ci.gitlab.pipelines(PROJECT)[1].status, "running");
+    ci.gitlab.play((PROJECT, theirs), "success").await.unwrap();
     // Of a build that is nobody's the number is all there is.
     lookup.run = None;
     let seen = ci.us.inspect(&lookup).await.unwrap();
