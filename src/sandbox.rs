@@ -11,8 +11,9 @@ pub mod mail;
 pub mod mails;
 pub mod mattermost;
 pub mod pagure;
-pub mod patchwork;
 pub mod patchew;
+pub mod patchwork;
+pub mod repositories;
 pub mod slack;
 pub mod tracker;
 

@@ -103,7 +103,8 @@ impl Player {
     fn sighting(&self, run: &RunId) -> Sighting {
         let memory = self.company.memory();
         let Some(build) = memory.builds.get(run) else {
-            return Sighting { state: BuildState::Gone, ticket: Ticket::default(), run: None };
+            let (state, ticket) = (BuildState::Gone, Ticket::default());
+            return Sighting { state, ticket, run: None, reason: None };
         };
         let Build { number, job, end } = build;
         let (state, number) = match end {
@@ -113,7 +114,7 @@ impl Player {
         let url = number.map(|number| format!("https://{}/{job}/{number}", self.host));
         let number = number.map(|number| number as u64);
         let ticket = Ticket { job: job.clone(), queued: None, number, url };
-        Sighting { state, ticket, run: Some(run.clone()) }
+        Sighting { state, ticket, run: Some(run.clone()), reason: None }
     }
 }
 

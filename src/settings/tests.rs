@@ -49,6 +49,7 @@ fn without_files_and_variables_the_defaults_hold() {
                 8388608,
             ),
             page_url: None,
+            run_secret: None,
         },
         ledger: LedgerSettings {
             path: "pointsman.db",

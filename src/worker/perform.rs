@@ -232,7 +232,9 @@ impl Here<'_> {
         let (event, verdict, reason) = match &sighting.state {
             BuildState::Queued(why) => (EventKind::BuildQueued, None, why.clone()),
             BuildState::Running => (EventKind::BuildStarted, None, None),
-            BuildState::Finished(verdict) => (EventKind::BuildFinished, Some(*verdict), None),
+            BuildState::Finished(verdict) => {
+                (EventKind::BuildFinished, Some(*verdict), sighting.reason.clone())
+            }
             BuildState::Gone => (EventKind::BuildFinished, Some(Verdict::Error), None),
         };
         let run = claimed.run.as_ref().map(|run| run.id.clone()).or_else(|| sighting.run.clone());

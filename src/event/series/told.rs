@@ -98,6 +98,7 @@ mod tests {
 
     fn request() -> Request {
         Request {
+            standing: None,
             id: "ask-1@mail.example".to_owned(),
             by: Sender::default(),
             names: Vec::new(),

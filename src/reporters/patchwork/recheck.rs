@@ -128,6 +128,7 @@ impl Asked {
         let event = |kind: EventKind, (names, rebase): (Vec<String>, bool)| SeriesEvent {
             event: kind,
             request: Some(Request {
+                standing: None,
                 id: shown(msgid),
                 by: by.clone(),
                 names,

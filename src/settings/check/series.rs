@@ -1,10 +1,9 @@
-//! What can be wrong with what is said of patch series: where they come from, and their branches.
+//! What can be wrong with what is said of patch series and of where they come from.
 
 use url::Url;
 
 use super::{Complaint, Complaints, Connection};
 use crate::directory::OptOut;
-use crate::git::settings::GitSettings;
 use crate::reporters::patchew::{PatchewSettings, Role};
 use crate::reporters::patchwork::{Fork, PatchworkSettings};
 use crate::settings::extract::Section;
@@ -15,19 +14,6 @@ impl Section for OptOut {
         let is_blank = |words: &[String]| words.iter().any(|word| word.trim().is_empty());
         complaints.when(is_blank(&self.tags), &["tags"], "has an empty word in it");
         complaints.when(is_blank(&self.notes), &["notes"], "has an empty line in it");
-        complaints.0
-    }
-}
-
-impl Section for GitSettings {
-    fn complaints(&self) -> Vec<Complaint> {
-        let mut complaints = Complaints::default();
-        complaints.when(self.upstream.trim().is_empty(), &["upstream"], "is empty");
-        complaints.when(self.push.trim().is_empty(), &["push"], "is empty");
-        complaints.when(self.bases.is_empty(), &["bases"], "names no branch");
-        complaints.at_least_one("concurrency", &self.concurrency);
-        complaints.some_time("keep", self.keep);
-        complaints.some_time("wait", self.wait);
         complaints.0
     }
 }

@@ -122,16 +122,26 @@ impl Executor for Company {
         };
         let verdict = if is_bad { Verdict::Failure } else { Verdict::Success };
         let ticket = Ticket { job: order.job.clone(), ..Ticket::default() };
-        Ok(Sighting { state: BuildState::Finished(verdict), ticket, run: None })
+        Ok(Sighting { state: BuildState::Finished(verdict), ticket, run: None, reason: None })
     }
 
     async fn inspect(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
-        Ok(Sighting { state: BuildState::Running, ticket: lookup.ticket.clone(), run: None })
+        Ok(Sighting {
+            state: BuildState::Running,
+            ticket: lookup.ticket.clone(),
+            run: None,
+            reason: None,
+        })
     }
 
     async fn cancel(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
         self.notes(format!("cancel {}", lookup.ticket.job));
-        Ok(Sighting { state: BuildState::Gone, ticket: lookup.ticket.clone(), run: None })
+        Ok(Sighting {
+            state: BuildState::Gone,
+            ticket: lookup.ticket.clone(),
+            run: None,
+            reason: None,
+        })
     }
 }
 
@@ -196,7 +206,7 @@ impl World {
 
     /// Hears of it, does everything that is due, and says what was done.
     async fn hears(&self, event: SeriesEvent) -> Vec<String> {
-        let event = Event::Series(event);
+        let event = Event::Series(Box::new(event));
         let message = Message { id: Some(event.identity()), ..Message::default() };
         let intake = Intake {
             source: "test",
@@ -256,6 +266,7 @@ fn asks(of: SeriesEvent, kind: EventKind, by: &str) -> SeriesEvent {
         by,
         names: Vec::new(),
         rebase: false,
+        standing: None,
         operator: false,
         at: None,
     };

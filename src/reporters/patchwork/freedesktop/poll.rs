@@ -11,6 +11,7 @@ use super::Source;
 use super::cursor::{Cursor, Place};
 use super::read::{Found, Told};
 use crate::event::EventKind;
+use crate::event::proposal::Standing;
 use crate::event::series::{Request, Sender, SeriesEvent};
 use crate::remote::{Failure, chain};
 use crate::reporters::patchwork::PatchworkSettings;
@@ -256,6 +257,8 @@ fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
     let request = Request {
         id: date.to_string(),
         by,
+        // The server lets nobody else.
+        standing: Some(Standing::Maintainer),
         names: Vec::new(),
         rebase: true,
         at: date.in_utc(),

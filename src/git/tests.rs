@@ -1,0 +1,11 @@
+//! The git stage against real git, with bare repositories in temporary folders.
+
+mod apply;
+mod guard;
+mod included;
+pub(crate) mod land;
+mod mail;
+mod process;
+mod push;
+mod search;
+pub(crate) mod world;
