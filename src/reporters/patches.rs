@@ -5,6 +5,7 @@ pub mod heading;
 pub mod lines;
 pub mod mail;
 pub mod mbox;
+pub mod vouch;
 
 /// Whether it is a Message-ID that can stand in an address, in a log and in the ledger.
 ///

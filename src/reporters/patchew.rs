@@ -80,6 +80,9 @@ pub struct PatchewSettings {
     #[serde(default = "PatchewSettings::timeout", with = "humantime_serde")]
     #[schemars(with = "String")]
     pub timeout: Duration,
+    /// The mail server whose `Authentication-Results` say whether a mail is from whom it claims; without it no sender is vouched for, and anybody can write any address.
+    #[serde(default)]
+    pub authserv_id: Option<String>,
     /// What senders are, by their addresses.
     #[serde(default)]
     pub people: People,
@@ -129,6 +132,20 @@ struct Source {
     client: Client,
     /// The host by which events call it.
     instance: String,
+    /// The mail server that is believed about senders.
+    authserv_id: Option<String>,
+}
+
+impl Source {
+    fn new(
+        name: &str,
+        instance: String,
+        settings: &PatchewSettings,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let client = Client::new(name, settings, clock)?;
+        Ok(Self { client, instance, authserv_id: settings.authserv_id.clone() })
+    }
 }
 
 /// A Patchew to tell results to, and to fetch mails from.
@@ -150,8 +167,7 @@ impl Patchew {
         settings: &PatchewSettings,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let client = Client::new(name, settings, clock)?;
-        let source = Source { client, instance };
+        let source = Source::new(name, instance, settings, clock)?;
         Ok(Self { source, tester: settings.tester.clone() })
     }
 
@@ -162,8 +178,8 @@ impl Patchew {
         settings: &PatchewSettings,
         clock: Clock,
     ) -> anyhow::Result<Arc<dyn Poller>> {
-        let client = Client::new(name, settings, clock)?;
-        Ok(Arc::new(PatchewPoller::new(Source { client, instance }, settings)))
+        let source = Source::new(name, instance, settings, clock)?;
+        Ok(Arc::new(PatchewPoller::new(source, settings)))
     }
 
     /// Asks whether it answers, whether our account is good, and what each of the projects has:

@@ -16,7 +16,6 @@ mod poll;
 mod probe;
 mod read;
 mod recheck;
-mod vouch;
 mod whole;
 
 #[cfg(test)]

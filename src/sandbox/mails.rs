@@ -72,6 +72,8 @@ pub struct NewSeries {
     pub changes: Vec<Change>,
     /// When it is sent: each mail a second after the one before.
     pub date: Timestamp,
+    /// Lines that servers on the way have put above each mail.
+    pub trace: String,
 }
 
 /// One mail of a series.
@@ -112,6 +114,7 @@ impl NewSeries {
             words: "Because they move.\n".to_owned(),
             changes: (1..=patches).map(change).collect(),
             date,
+            trace: String::new(),
         }
     }
 
@@ -164,8 +167,9 @@ impl NewSeries {
         let date = self.date + SignedDuration::from_secs(i64::from(number));
         let answers = in_reply_to.as_ref().map(|id| format!("In-Reply-To: <{id}>\n"));
         let raw = format!(
-            "Message-Id: <{msgid}>\n{}From: {} <{}>\nDate: {}\nSubject: {subject}\n\
+            "{}Message-Id: <{msgid}>\n{}From: {} <{}>\nDate: {}\nSubject: {subject}\n\
              Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{body}",
+            self.trace,
             answers.unwrap_or_default(),
             self.author,
             self.email,

@@ -12,7 +12,13 @@ use crate::remote::Failure;
 use crate::reporters::patches::heading::Heading;
 use crate::reporters::patches::lines;
 use crate::reporters::patches::mail::Mail;
+use crate::reporters::patches::vouch;
 use crate::reporters::patches::{bare, is_msgid};
+
+/// How many mails its author speaks in: the cover letter and the first patch.
+const SPOKEN_MAX: usize = 2;
+/// How many mails of a series are read to see whether they are from the sender.
+const MAILS_MAX: usize = 100;
 
 /// A series as Patchew has it.
 pub(super) struct Found {
@@ -41,7 +47,9 @@ impl Source {
         let mut event = self.event((project, &id), &head, &patches);
         let is_whole = is_whole && head.is_complete;
         if is_whole {
-            event.series.hints = self.hints((project, &id), &head, &patches).await?;
+            let sender = &event.series.submitter.email;
+            let heard = self.heard((project, &id), &head, (&patches, sender)).await?;
+            (event.series.hints, event.series.submitter.vouched) = heard;
         }
         Ok(Some(Found { event, is_whole }))
     }
@@ -72,7 +80,7 @@ impl Source {
                 .iter()
                 .map(|patch| letter(&patch.message_id, Heading::of(&patch.subject).title))
                 .collect(),
-            submitter: sender(head.sender.as_ref()),
+            submitter: sender(head, patches),
             hints: Hints::default(),
             sent_at: date(&head.date),
         };
@@ -98,18 +106,36 @@ impl Source {
         url.into()
     }
 
-    /// What the author says in the first mail, or in the first patch, and then what Patchew has
-    /// found in answers: anybody can add to that.
-    async fn hints(
+    /// What the mails of a series say: the hints of its author, and whether they are from the
+    /// sender.
+    ///
+    /// The author speaks in the first mail and in the first patch.  What Patchew has found in
+    /// answers comes after that: anybody can add to it.
+    async fn heard(
         &self,
         place: (&str, &str),
         head: &Head,
-        patches: &[&Patch],
-    ) -> Result<Hints, Failure> {
-        let mut texts = vec![self.text(place, &head.message_id).await?];
-        let first = patches.first().filter(|first| first.message_id != head.message_id);
-        if let Some(first) = first {
-            texts.push(self.text(place, &first.message_id).await?);
+        (patches, email): (&[&Patch], &str),
+    ) -> Result<(Hints, bool), Failure> {
+        let others = patches.iter().map(|patch| patch.message_id.as_str());
+        let ids = others.filter(|msgid| *msgid != head.message_id);
+        let ids: Vec<&str> = [head.message_id.as_str()].into_iter().chain(ids).collect();
+        let server = self.authserv_id.as_deref().filter(|_| ids.len() <= MAILS_MAX);
+        let mut texts = Vec::new();
+        let mut is_vouched = server.is_some() && !email.is_empty();
+        for (number, msgid) in ids.iter().enumerate() {
+            if number >= SPOKEN_MAX && !is_vouched {
+                break;
+            }
+            let raw = self.raw(place, msgid).await?;
+            let mail = Mail::read(&raw);
+            if let Some(server) = server {
+                let results: Vec<&str> = mail.all("authentication-results").collect();
+                is_vouched &= vouch::is_vouched(mail.header("from"), &results, server, email);
+            }
+            if number < SPOKEN_MAX {
+                texts.push(mail.text());
+            }
         }
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut hints = lines::hints(&texts);
@@ -118,48 +144,61 @@ impl Source {
         }
         let own = bare(&head.message_id);
         hints.depends.retain(|msgid| msgid != own);
-        Ok(hints)
+        Ok((hints, is_vouched))
     }
 
-    /// The words of a mail; none where it cannot be asked for, as by an id with a slash in it.
-    async fn text(&self, (project, id): (&str, &str), msgid: &str) -> Result<String, Failure> {
+    /// A mail; nothing where it cannot be asked for, as by an id with a slash in it.
+    async fn raw(&self, (project, id): (&str, &str), msgid: &str) -> Result<Vec<u8>, Failure> {
         let what = format!("cannot read a mail of `{project}`");
         let url = self.client.api(&["projects", id, "messages", msgid, "mbox"]);
         let answer = self.client.find(url, &what).await?;
-        Ok(answer.map(|answer| Mail::read(&answer.body).text()).unwrap_or_default())
+        Ok(answer.map(|answer| answer.body).unwrap_or_default())
     }
 }
 
 /// The patches of a series in order, and whether each is there.
 ///
 /// Patchew counts whatever answers the first mail and is called a patch: also one of a newer
-/// version, or one that was sent twice.  Of those with one number that of the series' own version
-/// is meant, and of those the first that was sent.
+/// version, one that was sent twice, or one of somebody else.  Of those with one number that of
+/// the series' own version is meant, of those that of its sender, and of those the first that was
+/// sent.
 fn patches(head: &Head) -> (Vec<&Patch>, bool) {
     let version = Heading::of(&head.subject).version;
     let total = head.total_patches.max(1);
-    let mut by_number: BTreeMap<u32, (bool, Option<Timestamp>, &Patch)> = BTreeMap::new();
+    let own = address(head.sender.as_ref());
+    let mut by_number: BTreeMap<u32, (bool, bool, Option<Timestamp>, &Patch)> = BTreeMap::new();
     for patch in &head.patches {
         let heading = Heading::of(&patch.subject);
         let number = heading.number.map(|(number, _)| number).or(patch.patch_num).unwrap_or(1);
-        let rank = (heading.version != version, date(&patch.date), patch);
+        let is_other = address(patch.sender.as_ref()) != own;
+        let rank = (heading.version != version, is_other, date(&patch.date), patch);
         let kept = by_number.entry(number).or_insert(rank);
-        if (rank.0, rank.1) < (kept.0, kept.1) {
+        if (rank.0, rank.1, rank.2) < (kept.0, kept.1, kept.2) {
             *kept = rank;
         }
     }
     let is_whole = total as usize <= Series::PATCHES_MAX
         && (1..=total).all(|number| by_number.contains_key(&number));
-    let chosen = by_number.range(1..=total).map(|(_, (_, _, patch))| *patch);
+    let chosen = by_number.range(1..=total).map(|(_, (.., patch))| *patch);
     (chosen.take(Series::PATCHES_MAX).collect(), is_whole)
 }
 
 /// The sender: known by the address only, which anybody can write.
-fn sender(address: Option<&Address>) -> Sender {
-    let Some(Address { name, address }) = address else { return Sender::default() };
+///
+/// Whoever answers the first mail with a patch gets it into the series: where it is of several,
+/// nobody is known.
+fn sender(head: &Head, patches: &[&Patch]) -> Sender {
+    let own = address(head.sender.as_ref());
+    let is_one = patches.iter().all(|patch| address(patch.sender.as_ref()) == own);
+    let name = head.sender.as_ref().and_then(|sender| sender.name.clone());
     // Who is called something else than an address is nobody whom the operator may have named.
-    let email = if address.contains('@') { address.clone() } else { String::new() };
-    Sender { id: None, name: name.clone().unwrap_or_default(), email, vouched: false }
+    let email = own.filter(|own| is_one && own.contains('@'));
+    Sender { name: name.unwrap_or_default(), email: email.unwrap_or_default(), ..Sender::default() }
+}
+
+/// An address, in lower case.
+fn address(sender: Option<&Address>) -> Option<String> {
+    sender.map(|sender| sender.address.to_lowercase())
 }
 
 #[cfg(test)]
@@ -171,6 +210,7 @@ mod tests {
             message_id: msgid.to_owned(),
             subject: subject.to_owned(),
             date: format!("2026-11-20T08:15:{second:02}"),
+            sender: None,
             patch_num: None,
         }
     }
@@ -211,6 +251,12 @@ mod tests {
     fn a_number_that_is_missing_is_missed() {
         let found = vec![patch("1@x", "[PATCH 1/3] a", 1), patch("3@x", "[PATCH 3/3] c", 3)];
         assert_eq!(seen("[PATCH 0/3] x", 3, found), "1@x 3@x false");
+        let mut foreign = patch("2@x", "[PATCH 2/3] b", 0);
+        foreign.sender = Some(Address { name: None, address: "mallory@x".to_owned() });
+        let own = patch("2-own@x", "[PATCH 2/3] b", 2);
+        let found =
+            vec![foreign, patch("1@x", "[PATCH 1/3] a", 1), own, patch("3@x", "[PATCH 3/3] c", 3)];
+        assert_eq!(seen("[PATCH 0/3] x", 3, found), "1@x 2-own@x 3@x true");
         let one = vec![patch("0@x", "[PATCH] a", 0)];
         assert_eq!(seen("[PATCH] a", 1, one), "0@x true");
     }

@@ -59,6 +59,7 @@ impl World {
             age_max: Duration::from_hours(24),
             concurrency: 1,
             timeout: Duration::from_secs(30),
+            authserv_id: None,
             people: People::default(),
         };
         Self { patchew, hand, settings, cursor: None, _secrets: secrets }

@@ -63,6 +63,8 @@ pub(super) struct Patch {
     pub(super) subject: String,
     pub(super) date: String,
     #[serde(default)]
+    pub(super) sender: Option<Address>,
+    #[serde(default)]
     pub(super) patch_num: Option<u32>,
 }
 

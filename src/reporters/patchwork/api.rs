@@ -13,6 +13,7 @@ use url::Url;
 
 use super::client::{Caller, Client, read, shown};
 use crate::remote::{Answer, Failure};
+use crate::reporters::patches::vouch::is_vouched;
 
 /// How many entries are asked for at once; a server gives fewer if it likes.
 pub(super) const PER_PAGE: &str = "250";
@@ -173,6 +174,12 @@ impl Headers {
             }
         }
         found
+    }
+
+    /// Whether `server` says that the mail is from `email`.
+    pub(super) fn vouch_for(&self, server: &str, email: &str) -> bool {
+        let results = self.all("Authentication-Results");
+        is_vouched(self.first("From"), &results, server, email)
     }
 
     /// The first called `name`.

@@ -9,7 +9,6 @@ use url::Url;
 use super::api::{Api, Item, Listed, Mail, PER_PAGE, Person, Series};
 use super::client::{Caller, read, shown};
 use super::name::Name;
-use super::vouch::is_vouched;
 use super::whole::Whole;
 use crate::event::EventKind;
 use crate::event::series::{self, Hints, Letter, Sender, SeriesEvent};
@@ -132,7 +131,7 @@ impl Reader<'_> {
             items(whole).count() == whole.patches.len() + usize::from(whole.cover.is_some());
         let vouched = is_one && is_all && !mails.is_empty() && {
             let is_vouched =
-                |server: &str| mails.iter().all(|mail| is_vouched(&mail.headers, server, &email));
+                |server: &str| mails.iter().all(|mail| mail.headers.vouch_for(server, &email));
             self.authserv_id.is_some_and(is_vouched)
         };
         let id = first.filter(|_| is_one).map(|person| person.id.to_string());

@@ -9,7 +9,6 @@ use super::client::shown;
 use super::cursor::Errand;
 use super::poll::{Done, Poll, is_of};
 use super::read::{Reader, named};
-use super::vouch::is_vouched;
 use super::whole::{Lack, versions};
 use crate::command::{Command, Verb};
 use crate::event::EventKind;
@@ -150,7 +149,7 @@ impl Asked {
 /// Who wrote a comment.
 fn sender(reader: &Reader<'_>, comment: &Mail) -> Sender {
     let (name, email) = named(&comment.submitter);
-    let is_vouched = |server: &str| is_vouched(&comment.headers, server, &email);
+    let is_vouched = |server: &str| comment.headers.vouch_for(server, &email);
     let vouched = reader.authserv_id.is_some_and(is_vouched);
     Sender { id: Some(comment.submitter.id.to_string()), name, email, vouched }
 }

@@ -254,3 +254,34 @@ async fn a_cursor_that_cannot_be_read_begins_anew() {
     world.patchew.post(&world.series("after", 1));
     insta::assert_snapshot!(world.hear().await, @"series.posted after-0-ada@mail.example v1 1");
 }
+
+#[tokio::test]
+async fn a_sender_is_vouched_for_by_the_operators_own_mail_server_only() {
+    let mut world = World::new().await;
+    world.settings.authserv_id = Some("mx.example".to_owned());
+    world.hear().await;
+    let own = "Authentication-Results: mx.example; dkim=pass header.d=mail.example\n";
+    let theirs = own.replace("mx.example", "mx.evil.example");
+    for (stem, trace) in [("own", own), ("theirs", theirs.as_str()), ("none", "")] {
+        world.pass(1);
+        let series = NewSeries { trace: trace.to_owned(), ..world.series(stem, 3) };
+        world.patchew.post(&series);
+    }
+    // One mail of it is somebody else's.
+    world.pass(1);
+    let series = NewSeries { trace: own.to_owned(), ..world.series("mixed", 3) };
+    world.patchew.post_some(&series, &[0, 1, 2]);
+    world.patchew.post_some(&NewSeries { trace: String::new(), ..series }, &[3]);
+    let events = events(&world.look().await);
+    let seen = events.iter().map(|it| format!("{} {}", it.series.id, it.series.submitter.vouched));
+    insta::assert_snapshot!(seen.collect::<Vec<_>>().join("\n"), @r"
+    own-0-ada@mail.example true
+    theirs-0-ada@mail.example false
+    none-0-ada@mail.example false
+    mixed-0-ada@mail.example false
+    ");
+    world.settings.authserv_id = None;
+    world.pass(1);
+    world.patchew.post(&NewSeries { trace: own.to_owned(), ..world.series("unset", 1) });
+    assert!(!super::events(&world.look().await)[0].series.submitter.vouched);
+}
