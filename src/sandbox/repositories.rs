@@ -38,8 +38,8 @@ impl Repositories {
     pub async fn commit(&self, branch: &str, files: &[(&str, &str)]) -> anyhow::Result<String> {
         let upstream = self.upstream();
         let name = format!("refs/heads/{branch}");
-        let known = git(&upstream, &["for-each-ref", "--format=%(objectname)", &name], None, &[]);
-        let parent = known.await?;
+        let known = ["for-each-ref", "--format=%(objectname)", &name];
+        let parent = git(&upstream, &known, None, &[]).await?;
         let mut script = format!(
             "commit {name}\ncommitter Grace <grace@points.example> 1795162907 +0000\n\
              data 10\nGo onwards\n"
