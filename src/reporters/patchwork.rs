@@ -10,6 +10,7 @@ mod client;
 mod cursor;
 mod events;
 mod letters;
+pub mod freedesktop;
 mod name;
 mod poll;
 mod probe;
