@@ -20,8 +20,10 @@ pub mod apply;
 pub mod included;
 pub mod settings;
 
+mod history;
 mod reject;
 mod scratch;
+mod slice;
 #[cfg(test)]
 mod tests;
 

@@ -51,11 +51,13 @@ pub(super) async fn read(
 ) -> Result<Vec<Patch>, Stop> {
     let scratch = git.scratch()?;
     let scratch = &scratch;
-    stream::iter(letters.iter().zip(1..))
-        .map(|(letter, number)| async move { read_one(git, scratch, letter, number, how).await })
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await
+    // Collected, because a closure that a stream keeps would make the whole not `Send`.
+    let letters: Vec<_> = letters
+        .iter()
+        .zip(1..)
+        .map(|(letter, number)| read_one(git, scratch, letter, number, how))
+        .collect();
+    stream::iter(letters).buffered(AT_ONCE).try_collect().await
 }
 
 async fn read_one(
@@ -148,7 +150,7 @@ fn patch(number: u32, info: &Output, said: &str, diff: Vec<u8>) -> Patch {
 
 /// A name or an address as git takes it, unless nothing is left of it: git drops what would end
 /// it, and refuses one that is made of punctuation only.
-fn identity(text: &str) -> Option<String> {
+pub(super) fn identity(text: &str) -> Option<String> {
     let kept: String = text
         .chars()
         .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))

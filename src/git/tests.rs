@@ -5,4 +5,5 @@ mod guard;
 mod included;
 mod mail;
 mod process;
+mod slice;
 pub(crate) mod world;
