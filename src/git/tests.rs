@@ -8,4 +8,5 @@ mod mail;
 mod process;
 mod push;
 mod search;
+mod slice;
 pub(crate) mod world;

@@ -11,6 +11,7 @@ use super::Source;
 use super::cursor::{Cursor, Place};
 use super::read::{Found, Told};
 use crate::event::EventKind;
+use crate::event::proposal::Standing;
 use crate::event::series::{Request, Sender, SeriesEvent};
 use crate::remote::{Failure, chain};
 use crate::reporters::patchwork::PatchworkSettings;
@@ -254,6 +255,7 @@ fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
     let id = format!("user/{user}");
     let by = Sender { id: Some(id), vouched: true, ..Sender::default() };
     let request = Request {
+        standing: Some(Standing::Maintainer),
         id: date.to_string(),
         by,
         names: Vec::new(),
