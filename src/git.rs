@@ -22,6 +22,7 @@ pub mod date;
 pub mod mail;
 pub mod guard;
 pub mod apply;
+pub mod included;
 pub mod repository;
 
 mod access;

@@ -12,6 +12,7 @@ pub mod mattermost;
 pub mod pagure;
 pub mod patchew;
 pub mod patchwork;
+pub mod repositories;
 pub mod slack;
 pub mod tracker;
 

@@ -343,6 +343,7 @@ impl Service {
             weigh: Arc::new(move |connection, speaker, message| {
                 live.current().reader.weigh((connection, speaker), message)
             }),
+            ended: registry::ended_door(settings)?.map(web::runs::Ended::new),
             quiet: Arc::default(),
             limits: limits(settings),
             ledger: self.ledger.clone(),

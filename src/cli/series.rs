@@ -131,6 +131,7 @@ async fn event(ledger: &Ledger, wish: Wish, console: &Console) -> anyhow::Result
         rebase: wish.rebase,
         at: Some(now),
         operator: true,
+        standing: None,
     };
     let at = Some(now);
     Ok(SeriesEvent { event: wish.kind, request: Some(request), test: None, at, ..posted })

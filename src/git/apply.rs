@@ -116,7 +116,7 @@ pub async fn apply(
     if !how.is_approved {
         guard::hold(patches.findings.iter().chain(&touched))?;
     }
-    scratch.keep()?;
+    scratch.keep().await?;
     Ok(Applied { commits, is_merged })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
+use url::Url;
 
 use super::access::Access;
 use super::apply::Committer;
@@ -34,6 +35,15 @@ const GC_CONFIG: [(&str, &str); 6] = [
 const GC_LIMITS: Limits =
     Limits { time: Duration::from_hours(1), cpu: Duration::from_hours(1), ..Limits::FETCH };
 
+/// The job by which a build tells us how it ended.
+#[derive(Clone, Debug)]
+pub struct ReportJob {
+    /// The file that says how a change is built, at the top of the repository.
+    pub file: &'static str,
+    /// Where the file with the job is fetched.
+    pub url: Url,
+}
+
 /// A repository that series are put on branches of.
 pub struct Repository {
     /// What it is called in rules: `git.linux`.
@@ -43,6 +53,7 @@ pub struct Repository {
     pub(super) access: Access,
     pub(super) committer: Committer,
     pub(super) guard: Guard,
+    pub(super) report: Option<ReportJob>,
     pub(super) clock: Clock,
     /// When the last fetch of all branches began.
     pub(super) fetched: Mutex<Option<Timestamp>>,
@@ -51,8 +62,13 @@ pub struct Repository {
 
 impl Repository {
     /// The repository that rules call `git.<name>`; the secret is read here, and nothing outside
-    /// is reached.
-    pub fn new(name: &str, settings: &GitSettings, clock: Clock) -> anyhow::Result<Self> {
+    /// is reached.  With `report` each branch ends with a commit that adds that job.
+    pub fn new(
+        name: &str,
+        settings: &GitSettings,
+        report: Option<ReportJob>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let name = format!("git.{name}");
         let what = || format!("cannot use `{name}`");
         let addresses = [&settings.upstream, &settings.push].into_iter();
@@ -67,7 +83,8 @@ impl Repository {
                 name: settings.committer.name.clone(),
                 email: settings.committer.email.clone(),
             },
-            guard: Guard::new(&settings.policy).with_context(what)?,
+            guard: Guard::new(&settings.guard).with_context(what)?,
+            report,
             settings: settings.clone(),
             clock,
             fetched: Mutex::default(),

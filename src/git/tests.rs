@@ -2,6 +2,7 @@
 
 mod apply;
 mod guard;
+mod included;
 pub(crate) mod land;
 mod mail;
 mod process;

@@ -51,9 +51,8 @@ impl Ledger {
                  AND NOT EXISTS (SELECT 1 FROM runs WHERE subject = b.subject \
                  AND (is_done = 0 OR changed_at >= ?2)) ORDER BY pushed_at LIMIT ?3",
             )?;
-            let read = |row: &rusqlite::Row<'_>| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-            };
+            let read =
+                |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
             let rows = select.query_map(params![tree, before, limit], read)?;
             let rows = rows.collect::<Result<Vec<_>, _>>()?;
             let branches = rows.into_iter().filter_map(|(name, sha)| {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::connection_name;
 use crate::clock::Clock;
 use crate::directory::{Connection, Directory};
 use crate::executors::Finding;
-use crate::git::repository::Repository;
+use crate::executors::ended::EndedDoor;
+use crate::executors::gitlab::GitLabCi;
+use crate::git::repository::{ReportJob, Repository};
 use crate::settings::Settings;
 use crate::subject::ConnectionName;
 use crate::worker::Site;
@@ -34,15 +36,22 @@ pub(super) fn add(
     clock: &Clock,
 ) -> anyhow::Result<()> {
     for (name, git) in &settings.git {
-        let tree = Repository::new(name, git, clock.clone())?;
-        let site = Site {
-            concurrency: git.concurrency,
-            tree: Some(Arc::new(tree)),
-            ..Site::nowhere()
-        };
+        let tree = repository(settings, name, clock)?;
+        let site =
+            Site { concurrency: git.concurrency, tree: Some(Arc::new(tree)), ..Site::nowhere() };
         sites.insert(connection_name("git", Some(name))?, site);
     }
     Ok(())
+}
+
+fn repository(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Repository> {
+    let git = settings.git.get(name).context("no such connection")?;
+    let page_url = settings.service.page_url.as_ref().filter(|_| git.report_job);
+    let report = page_url.map(|page_url| ReportJob {
+        file: GitLabCi::CONFIG_FILE,
+        url: EndedDoor::file_address(page_url),
+    });
+    Repository::new(name, git, report, clock.clone())
 }
 
 /// Asks each whether it can be used.
@@ -51,8 +60,8 @@ pub(super) async fn probe(
     clock: &Clock,
 ) -> anyhow::Result<Vec<(ConnectionName, Vec<Finding>)>> {
     let mut findings = Vec::new();
-    for (name, git) in &settings.git {
-        let found = Repository::new(name, git, clock.clone())?.probe().await;
+    for name in settings.git.keys() {
+        let found = repository(settings, name, clock)?.probe().await;
         let found = found.into_iter();
         let found = found.map(|(subject, problem)| Finding { subject, problem }).collect();
         findings.push((connection_name("git", Some(name))?, found));

@@ -64,7 +64,7 @@ impl Land {
 
     pub(crate) fn repository_in(&self, folder: &str, rest: &str) -> Repository {
         let clock = Clock::manual(self.hand.clone());
-        Repository::new("linux", &self.settings(folder, rest), clock).unwrap()
+        Repository::new("linux", &self.settings(folder, rest), None, clock).unwrap()
     }
 
     /// What the place that is pushed to asks about each push.

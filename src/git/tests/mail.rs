@@ -263,7 +263,7 @@ async fn an_author_who_is_nobody_is_written_down_all_the_same() {
         ("", "Unknown", "unknown@localhost"),
         ("<>", "Unknown", "unknown@localhost"),
         ("\"...\" <a@example.org>", "a", "a@example.org"),
-        ("=?utf-8?q?A=0AEmail:_x=00=3Cy=3E?= <a@example.org>", "", "a@example.org"),
+        ("=?utf-8?q?A=0AEmail:_x=3Cy=3E?= <a@example.org>", "", "a@example.org"),
     ] {
         let mut mail = plain();
         mail.from = from.to_owned();
@@ -280,6 +280,9 @@ async fn an_author_who_is_nobody_is_written_down_all_the_same() {
     mail.from = format!("{} <{}@example.org>", "n".repeat(200_000), "e".repeat(200_000));
     let said = place.commit(&mail).await;
     assert!(said.split('|').take(2).all(|part| part.len() <= 200), "{}", said.len());
+    mail.from = "=?utf-8?q?A=00?= <a@example.org>".to_owned();
+    let refusal = place.refusal(&[mail.raw()]).await;
+    assert!(refusal.reason.starts_with("the mail cannot be read: "), "{refusal:?}");
     // Who has no header at all has none.
     let headless = [&b"\n"[..], &plain().body].concat();
     place.commit_raw(headless).await;
