@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::narrator::Narrator;
+use super::series;
 use super::screen::Look;
 use super::words::{brief, short};
 use super::world::{JOB, PROJECT};
@@ -35,6 +36,7 @@ pub(super) async fn play(narrator: &mut Narrator<'_>) -> anyhow::Result<()> {
     it_is_closed(narrator).await?;
     a_build_of_others(narrator).await?;
     nobody_tells(narrator).await?;
+    series::play(narrator).await?;
     narrator.until_idle().await
 }
 
