@@ -7,5 +7,6 @@ pub(crate) mod land;
 mod mail;
 mod process;
 mod push;
+mod reach;
 mod search;
 pub(crate) mod world;
