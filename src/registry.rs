@@ -75,6 +75,7 @@ pub fn sites(
     }
     forges::add(settings, &mut sites, clock)?;
     messengers::add(settings, &mut sites, clock)?;
+    series::add(settings, &mut sites, clock)?;
     trees::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
@@ -113,6 +114,7 @@ pub async fn probe(
     }
     findings.extend(forges::probe(settings, (rules, &rules.projects()), clock).await?);
     findings.extend(messengers::probe(settings, clock).await?);
+    findings.extend(series::probe(settings, clock).await?);
     findings.extend(trees::probe(settings, clock).await?);
     Ok(findings)
 }

@@ -124,7 +124,6 @@ async fn event(ledger: &Ledger, wish: Wish, console: &Console) -> anyhow::Result
         ..Sender::default()
     };
     let request = Request {
-        standing: None,
         // Each time it is said is another time.
         id: format!("operator-{}", now.as_millisecond()),
         by,
@@ -132,6 +131,7 @@ async fn event(ledger: &Ledger, wish: Wish, console: &Console) -> anyhow::Result
         rebase: wish.rebase,
         at: Some(now),
         operator: true,
+        standing: None,
     };
     let at = Some(now);
     Ok(SeriesEvent { event: wish.kind, request: Some(request), test: None, at, ..posted })

@@ -9,4 +9,5 @@ mod process;
 mod push;
 mod reach;
 mod search;
+mod slice;
 pub(crate) mod world;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::world::{Mail, Try, World, at, file, replace};
 use crate::event::series::Refusal;
 use crate::git::apply::Fit;
-use crate::git::call::Call;
+use crate::git::call::{Call, Protocol};
+use crate::git::process::Git;
 use crate::git::stop::Stop;
 use crate::remote::Failure;
 use crate::subject::CommitSha;
@@ -218,14 +219,20 @@ async fn what_is_no_longer_waited_for_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_crash_has_left_is_swept() {
-    let (world, base) = World::with(&[file("a", "1\n2\n3\n")]).await;
-    let scratch = world.git.scratch_folder();
+async fn what_a_crash_has_left_is_swept_when_nobody_is_at_work() {
+    let (World { folder, git }, base) = World::with(&[file("a", "1\n2\n3\n")]).await;
+    let scratch = git.scratch_folder();
     std::fs::create_dir_all(scratch.join("series-x/objects/00")).unwrap();
     std::fs::write(scratch.join("series-x/index.lock"), "").unwrap();
+    std::fs::write(scratch.join("series-x/objects/00/x"), "").unwrap();
     std::fs::write(scratch.join("tmp"), "").unwrap();
-    world.git.sweep().unwrap();
-    assert_eq!(walk(scratch), Vec::<std::path::PathBuf>::new());
+    let open = || Git::open(&folder.path().join("own"), &[Protocol::File]).unwrap();
+    let other = open();
+    assert_eq!(walk(scratch.clone()).len(), 3);
+    drop((git, other));
+    let git = open();
+    assert_eq!(walk(scratch).len(), 0);
+    let world = World { folder, git };
     let mail = Mail::new("Say two", &replace("a", ["1", "2", "3"], "two"));
     Try::default().put(&world, &base, &[mail.raw()]).await.unwrap();
 }

@@ -41,8 +41,6 @@ impl Version {
 pub(super) struct Project {
     pub(super) link_name: String,
     #[serde(default)]
-    pub(super) list_email: String,
-    #[serde(default)]
     pub(super) maintainers: Vec<Maintainer>,
 }
 

@@ -1,4 +1,7 @@
+mod checks;
+mod letters;
 mod poll;
+mod probe;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
