@@ -258,6 +258,8 @@ fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
         standing: Some(Standing::Maintainer),
         id: date.to_string(),
         by,
+        // The server lets nobody else.
+        standing: Some(Standing::Maintainer),
         names: Vec::new(),
         rebase: true,
         at: date.in_utc(),
