@@ -12,11 +12,14 @@ use crate::event::proposal::{PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
 use crate::executors::{BuildState, Executor, Sighting, Try};
 use crate::forges::{Account, Forge, Person};
+use crate::git::{Letters, Tree};
 use crate::remote::Failure;
 use crate::reporters::Reporter;
 use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
+
+mod branches;
 
 /// Everybody who plays a system, and what they know.
 #[derive(Clone, Debug)]
@@ -61,8 +64,8 @@ impl Company {
             let host = connection.hosts.first().cloned().unwrap_or_else(|| name.to_string());
             let player = Arc::new(Player { company: self.clone(), host: host.clone() });
             let site = Site {
-                letters: None,
-                tree: None,
+                letters: Some(Arc::clone(&player) as Arc<dyn Letters>),
+                tree: connection.is_tree.then(|| Arc::clone(&player) as Arc<dyn Tree>),
                 host,
                 concurrency: 1,
                 poll: Backoff { min: moment, max: moment },
