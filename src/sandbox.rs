@@ -2,6 +2,7 @@
 //! the same.
 
 pub mod forgejo;
+pub mod freedesktop;
 pub mod gitlab;
 pub mod chat;
 pub mod github;
@@ -12,6 +13,7 @@ pub mod mattermost;
 pub mod pagure;
 pub mod patchew;
 pub mod patchwork;
+pub mod repositories;
 pub mod slack;
 pub mod tracker;
 

@@ -37,6 +37,7 @@ pub mod poll;
 pub mod receive;
 pub mod reconcile;
 pub mod reload;
+mod sweep;
 mod watch;
 
 use buses::Buses;
@@ -274,6 +275,7 @@ impl Service {
             sites.entry(connection).or_insert_with(Site::nowhere);
         }
         self.spawn_reconcile(settings, &sites);
+        self.spawn_sweep(settings, &sites);
         let WorkerLimits { backoff, attempts_max } = worker_limits(settings);
         let limits = (backoff, attempts_max);
         let worker = Worker::new(self.ledger.clone(), self.live.decide(), sites, limits);
@@ -341,6 +343,7 @@ impl Service {
             weigh: Arc::new(move |connection, speaker, message| {
                 live.current().reader.weigh((connection, speaker), message)
             }),
+            ended: registry::ended_door(settings)?.map(web::runs::Ended::new),
             quiet: Arc::default(),
             limits: limits(settings),
             ledger: self.ledger.clone(),

@@ -90,10 +90,8 @@ impl GitLabCi {
             // Who told us the number may have been wrong; that matters once it has ended.
             let is_end = matches!(seen.state, BuildState::Finished(_));
             let Some(run) = run.as_ref().filter(|_| is_end) else { return Ok(seen) };
-            match self.carried(&project, number).await? {
-                Carried::Run(carried) if carried == *run => return Ok(seen),
-                Carried::Hidden => return Ok(seen),
-                Carried::Run(_) | Carried::Nothing => {}
+            if self.is_of(&project, number, run).await? {
+                return Ok(seen);
             }
         }
         if let Some(run) = run
@@ -103,6 +101,16 @@ impl GitLabCi {
         }
         let (ticket, run) = (ticket.clone(), run.clone());
         Ok(Sighting { state: BuildState::Gone, ticket, run, reason: None })
+    }
+
+    /// Whether a pipeline is that of `run`.  What our own token has started it may look at; what a
+    /// trigger token has started may be hidden from it.
+    async fn is_of(&self, project: &Project, number: u64, run: &RunId) -> Result<bool, Failure> {
+        Ok(match self.carried(project, number).await? {
+            Carried::Run(carried) => carried == *run,
+            Carried::Nothing => false,
+            Carried::Hidden => self.trigger_token(project).is_some(),
+        })
     }
 
     /// The pipeline `number`; nothing if there is none.
@@ -201,14 +209,21 @@ impl Executor for GitLabCi {
     }
 
     async fn cancel(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
-        let seen = self.look(lookup).await?;
+        let mut lookup = lookup.clone();
+        let project = Project::parse(&lookup.ticket.job)?;
+        // Others' pipelines are not to be stopped because somebody told us a wrong number.
+        if let (Some(run), Some(number)) = (&lookup.run, lookup.ticket.number)
+            && !self.is_of(&project, number, run).await?
+        {
+            lookup.ticket.number = None;
+        }
+        let seen = self.look(&lookup).await?;
         let (BuildState::Queued(_) | BuildState::Running, Some(number)) =
             (&seen.state, seen.ticket.number)
         else {
             return Ok(seen);
         };
-        let project = Project::parse(&seen.ticket.job)?;
         self.stop(&project, number).await?;
-        self.look(&Lookup { run: lookup.run.clone(), ticket: seen.ticket }).await
+        self.look(&Lookup { run: lookup.run, ticket: seen.ticket }).await
     }
 }

@@ -75,7 +75,7 @@ async fn read_one(
         let call = scratch.call(&["mailinfo", "--message-id", "--no-scissors", quoted_cr, recode]);
         git.run(call.arg(&message).arg(&diff).stdin(mail.clone()))
     };
-    let mut output = info("--encoding=UTF-8").await?;
+    let mut output = info("-u").await?;
     if !output.is_done() {
         // Written in what nobody knows: what can be understood of it is kept below.
         output = info("-n").await?;
@@ -150,7 +150,7 @@ fn patch(number: u32, info: &Output, said: &str, diff: Vec<u8>) -> Patch {
 
 /// A name or an address as git takes it, unless nothing is left of it: git drops what would end
 /// it, and refuses one that is made of punctuation only.
-fn identity(text: &str) -> Option<String> {
+pub(super) fn identity(text: &str) -> Option<String> {
     let kept: String = text
         .chars()
         .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::call::{Call, End, Output, Protocol};
+use super::scratch::{self, Occupied};
 use crate::neutral;
 use crate::remote::Failure;
 
@@ -68,6 +69,8 @@ struct Place {
     path: OsString,
     root: PathBuf,
     protocols: Vec<Protocol>,
+    /// Says that we are at work, for as long as we are.
+    _occupied: Occupied,
 }
 
 impl Git {
@@ -88,14 +91,19 @@ impl Git {
         let place = |source| format!("cannot make `{}`: {source}", root.display());
         std::fs::create_dir_all(root).map_err(|error| anyhow!(place(error)))?;
         let root = root.canonicalize().map_err(|error| anyhow!(place(error)))?;
-        let git =
-            Self { place: Arc::new(Place { program, path, root, protocols: protocols.to_vec() }) };
-        for folder in [git.empty_folder(), git.scratch_folder()] {
+        for folder in ["empty", "scratch"].map(|name| root.join(name)) {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot make `{}`", folder.display()))?;
         }
+        let _occupied = scratch::occupy(&root)?;
+        let protocols = protocols.to_vec();
+        let git = Self { place: Arc::new(Place { program, path, root, protocols, _occupied }) };
         let file = git.empty_file();
-        std::fs::write(&file, "").with_context(|| format!("cannot write `{}`", file.display()))?;
+        // Somebody else's, of a command run by hand, is as good.
+        if std::fs::metadata(&file).map_or(true, |found| found.len() > 0) {
+            let what = || format!("cannot write `{}`", file.display());
+            std::fs::write(&file, "").with_context(what)?;
+        }
         Ok(git)
     }
 

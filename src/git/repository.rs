@@ -1,14 +1,16 @@
 //! Our own repository: made where it is missing, and used by everything that is done to it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
+use url::Url;
 
 use super::access::Access;
 use super::apply::Committer;
-use super::call::{Call, Output, Protocol};
+use super::call::{Call, Limits, Output, Protocol};
 use super::guard::Guard;
 use super::process::Git;
 use super::settings::GitSettings;
@@ -20,6 +22,28 @@ use crate::remote::Failure;
 /// have git run programs or go elsewhere.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
 
+/// When garbage is worth collecting, and how much that may cost.  The history of the upstream is
+/// packed once and for all when it is fetched.
+const GC_CONFIG: [(&str, &str); 6] = [
+    ("gc.auto", "2000"),
+    ("gc.autoPackLimit", "40"),
+    ("gc.bigPackThreshold", "256m"),
+    ("gc.pruneExpire", "2.weeks.ago"),
+    ("pack.threads", "1"),
+    ("pack.windowMemory", "256m"),
+];
+const GC_LIMITS: Limits =
+    Limits { time: Duration::from_hours(1), cpu: Duration::from_hours(1), ..Limits::FETCH };
+
+/// The job by which a build tells us how it ended.
+#[derive(Clone, Debug)]
+pub struct ReportJob {
+    /// The file that says how a change is built, at the top of the repository.
+    pub file: &'static str,
+    /// Where the file with the job is fetched.
+    pub url: Url,
+}
+
 /// A repository that series are put on branches of.
 pub struct Repository {
     /// What it is called in rules: `git.linux`.
@@ -29,6 +53,7 @@ pub struct Repository {
     pub(super) access: Access,
     pub(super) committer: Committer,
     pub(super) guard: Guard,
+    pub(super) report: Option<ReportJob>,
     pub(super) clock: Clock,
     /// When the last fetch of all branches began.
     pub(super) fetched: Mutex<Option<Timestamp>>,
@@ -37,8 +62,13 @@ pub struct Repository {
 
 impl Repository {
     /// The repository that rules call `git.<name>`; the secret is read here, and nothing outside
-    /// is reached.
-    pub fn new(name: &str, settings: &GitSettings, clock: Clock) -> anyhow::Result<Self> {
+    /// is reached.  With `report` each branch ends with a commit that adds that job.
+    pub fn new(
+        name: &str,
+        settings: &GitSettings,
+        report: Option<ReportJob>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let name = format!("git.{name}");
         let what = || format!("cannot use `{name}`");
         let addresses = [&settings.upstream, &settings.push].into_iter();
@@ -53,7 +83,8 @@ impl Repository {
                 name: settings.committer.name.clone(),
                 email: settings.committer.email.clone(),
             },
-            guard: Guard::new(&settings.policy).with_context(what)?,
+            guard: Guard::new(&settings.guard).with_context(what)?,
+            report,
             settings: settings.clone(),
             clock,
             fetched: Mutex::default(),
@@ -110,6 +141,20 @@ impl Repository {
         let what = || format!("cannot write `{}`", path.display());
         std::fs::write(&new, CONFIG).with_context(what)?;
         std::fs::rename(&new, &path).with_context(what)
+    }
+
+    /// Packs what lies about, and drops what nothing refers to and is older than two weeks, if
+    /// there is enough of it.
+    ///
+    /// What a series in hand needs is younger, or referred to: nobody has to wait for this.
+    pub(super) async fn collect_garbage(&self) -> Result<(), Failure> {
+        let _lock = lock(&self.dir().join("gc.lock"), GC_LIMITS.time).await?;
+        let mut call = Call::new(["gc", "--auto", "--quiet"]).limits(GC_LIMITS);
+        for (key, value) in GC_CONFIG {
+            call = call.setting(key, value);
+        }
+        self.local(call).await?;
+        Ok(())
     }
 
     /// Runs git for something that needs nothing but our own repository: where it cannot be done,

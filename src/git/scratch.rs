@@ -2,10 +2,10 @@
 //!
 //! What is made stays apart from our repository until all is well, so that what is refused leaves
 //! nothing in it.  The folder is removed when the series is done; what a crash has left is swept
-//! at the next start.
+//! by the next one who begins to work there while nobody else does.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -24,23 +24,46 @@ pub(super) struct Scratch {
     repository: PathBuf,
 }
 
-impl Git {
-    /// Removes what was in use when an earlier process ended.  Nobody else may be at work.
-    pub fn sweep(&self) -> anyhow::Result<()> {
-        let folder = self.scratch_folder();
-        let what = || format!("cannot sweep `{}`", folder.display());
-        for entry in fs::read_dir(&folder).with_context(what)? {
-            let entry = entry.with_context(what)?;
-            let is_folder = entry.file_type().with_context(what)?.is_dir();
-            let removed = match is_folder {
-                true => fs::remove_dir_all(entry.path()),
-                false => fs::remove_file(entry.path()),
-            };
-            removed.with_context(what)?;
-        }
-        Ok(())
-    }
+/// Says that somebody is at work in a folder, and that nothing there is to be swept.
+#[derive(Debug)]
+pub(super) struct Occupied(#[expect(dead_code, reason = "it is locked while it is there")] File);
 
+/// Begins to work in the folder `root`; if nobody else does, what a crash has left is removed.
+pub(super) fn occupy(root: &Path) -> anyhow::Result<Occupied> {
+    let path = root.join("scratch.lock");
+    let what = || format!("cannot use `{}`", path.display());
+    // To be locked it need not be ours to write.
+    let file = File::open(&path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => File::create(&path),
+        _ => Err(error),
+    });
+    let file = file.with_context(what)?;
+    match file.try_lock() {
+        Ok(()) => {
+            let folder = root.join("scratch");
+            sweep(&folder).with_context(|| format!("cannot sweep `{}`", folder.display()))?;
+            file.unlock().with_context(what)?;
+        }
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error).with_context(what),
+    }
+    file.lock_shared().with_context(what)?;
+    Ok(Occupied(file))
+}
+
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+impl Git {
+    /// A new folder for one series.
     pub(super) fn scratch(&self) -> Result<Scratch, Failure> {
         let within = self.scratch_folder();
         let folder = tempfile::Builder::new().prefix("series-").tempdir_in(&within);
@@ -71,15 +94,20 @@ impl Scratch {
     }
 
     /// Moves the objects to our repository.
-    pub(super) fn keep(self) -> Result<(), Failure> {
-        let kept = keep(&self.file("objects"), &self.repository.join("objects"));
+    pub(super) async fn keep(self) -> Result<(), Failure> {
+        let work = move || keep(&self.file("objects"), &self.repository.join("objects"));
+        let kept = tokio::task::spawn_blocking(work).await.map_err(Failure::retry)?;
         kept.context("cannot move objects to our repository").map_err(Failure::retry)
     }
 }
 
-/// Moves all objects.  Each is complete before it has its name, and nothing refers to any of them
-/// before all are there.
+/// Moves all objects.  Nothing refers to any of them before all are there.
+///
+/// Each is on the disk before it has its name: git takes an object that a power cut has emptied
+/// for one that is there, and would not write it again.
 fn keep(from: &Path, to: &Path) -> io::Result<()> {
+    // All at once, as each alone would take as long.
+    rustix::fs::syncfs(File::open(from)?)?;
     for folder in fs::read_dir(from)? {
         let folder = folder?;
         let name = folder.file_name();

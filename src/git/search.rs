@@ -4,7 +4,8 @@ use super::Work;
 use super::apply::{self, Applied, Fit, How, Patches};
 use super::base::{Candidate, Candidates};
 use super::call::Call;
-use super::repository::Repository;
+use super::included::{self, Include};
+use super::repository::{ReportJob, Repository};
 use super::stop::Stop;
 use crate::event::series::{Base, Branch, Refusal, Tried};
 use crate::remote::Failure;
@@ -65,7 +66,7 @@ impl Repository {
             match self.put(&base, patches, &self.how(Fit::Plain, is_approved)).await {
                 Ok(applied) => {
                     let tried = tried(dismissed, &refusals, None);
-                    return Ok(self.branch(name, (candidate, base), applied, tried));
+                    return Ok(self.branch(name, (candidate, base), applied, tried).await?);
                 }
                 Err(Stop::Conflict(refusal)) => refusals.push((candidate, base.clone(), refusal)),
                 Err(stop) => return Err(with(stop, dismissed, &refusals)),
@@ -76,7 +77,7 @@ impl Repository {
             match self.put(&base, patches, &self.how(Fit::Merged, is_approved)).await {
                 Ok(applied) => {
                     let tried = tried(dismissed, &refusals, Some(&base));
-                    return Ok(self.branch(name, (candidate, base), applied, tried));
+                    return Ok(self.branch(name, (candidate, base), applied, tried).await?);
                 }
                 Err(Stop::Conflict(_)) => {}
                 Err(stop) => return Err(with(stop, dismissed, &refusals)),
@@ -97,10 +98,28 @@ impl Repository {
         (work, patches): (&Work<'_>, &Patches),
         candidates: &Candidates,
     ) -> Result<Option<Branch>, Stop> {
-        let first = format!("{stands}~{}", work.letters.len());
-        let call = Call::new(["rev-parse", "--quiet", "--verify", "--end-of-options"]);
-        let output = self.git.run(call.arg(format!("{first}^{{commit}}"))).await?;
-        let Ok(base) = CommitSha::try_from(output.text()) else { return Ok(None) };
+        // One commit for each patch, and perhaps one for the job that reports.
+        let count = work.letters.len();
+        let counts = [Some(count), self.report.is_some().then(|| count.saturating_add(1))];
+        for count in counts.into_iter().flatten() {
+            let base = self.commit_at(&format!("{stands}~{count}^{{commit}}")).await?;
+            let Some(base) = base else { continue };
+            let series = (work, patches);
+            let found = self.recognize_upon(base, (name, stands), series, candidates).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn recognize_upon(
+        &self,
+        base: CommitSha,
+        (name, stands): (&str, &CommitSha),
+        (work, patches): (&Work<'_>, &Patches),
+        candidates: &Candidates,
+    ) -> Result<Option<Branch>, Stop> {
         let mut branch = self.branches_with(&base).await?.into_iter().next();
         if let (None, false) = (&branch, work.dependencies.is_empty()) {
             for candidate in &candidates.list {
@@ -118,7 +137,8 @@ impl Repository {
             let how = self.how(fit, work.order.is_approved);
             match self.put(&base, patches, &how).await {
                 Ok(applied) => {
-                    let made = self.branch(name, (&candidate, base.clone()), applied, Vec::new());
+                    let upon = (&candidate, base.clone());
+                    let made = self.branch(name, upon, applied, Vec::new()).await?;
                     return Ok(Some(made).filter(|made| made.sha == *stands));
                 }
                 Err(Stop::Conflict(_)) => {}
@@ -128,29 +148,38 @@ impl Repository {
         Ok(None)
     }
 
-    fn branch(
+    async fn branch(
         &self,
         name: &str,
         (candidate, base): (&Candidate, CommitSha),
         applied: Applied,
         tried: Vec<Tried>,
-    ) -> Branch {
+    ) -> Result<Branch, Failure> {
         let Candidate { branch, why, .. } = candidate.clone();
-        Branch {
+        let mut tip = applied.commits.last().unwrap_or(&base).clone();
+        if let Some(ReportJob { file, url }) = &self.report {
+            let include = Include { file, url, committer: &self.committer };
+            tip = included::include(&self.git, &tip, &include).await?.unwrap_or(tip);
+        }
+        Ok(Branch {
             url: self.settings.public().to_string(),
             name: name.to_owned(),
-            sha: applied.commits.last().unwrap_or(&base).clone(),
+            sha: tip,
             base: Base { sha: base, branch, why },
             commits: applied.commits,
             tried,
             is_merged: applied.is_merged,
-        }
+        })
     }
 
     /// Where our own branch `name` is in our own repository.
     pub(super) async fn own_branch(&self, name: &str) -> Result<Option<CommitSha>, Failure> {
-        let call = Call::new(["rev-parse", "--quiet", "--verify", "--end-of-options"]);
-        let output = self.git.run(call.arg(format!("refs/heads/{name}"))).await?;
+        self.commit_at(&format!("refs/heads/{name}")).await
+    }
+
+    async fn commit_at(&self, revision: &str) -> Result<Option<CommitSha>, Failure> {
+        let call = Call::new(["rev-parse", "--quiet", "--verify", "--end-of-options", revision]);
+        let output = self.git.run(call).await?;
         Ok(CommitSha::try_from(output.text()).ok())
     }
 }

@@ -71,7 +71,7 @@ pub struct GitSettings {
     pub keep_cr: bool,
     /// What may be in a series, and what somebody has to look at first.
     #[serde(default)]
-    pub policy: Policy,
+    pub guard: Policy,
     /// Whether the last commit of a branch adds a job that tells us how the pipeline ended.
     #[serde(default)]
     pub report_job: bool,

@@ -1,5 +1,7 @@
 //! A series from its mails to the branch that is pushed: the steps, in their order.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::apply::{self, Fit, Patches};
@@ -40,6 +42,21 @@ impl Tree for Repository {
             Pushed::Done => Ok(()),
             Pushed::Taken(stands) => Err(self.taken(name, &stands)),
         }
+    }
+
+    fn patience(&self) -> Duration {
+        self.settings.wait
+    }
+
+    async fn prepare(&self) -> Result<(), Failure> {
+        let asked = self.clock.now();
+        self.ready().await?;
+        self.refresh(asked, self.settings.fresh).await
+    }
+
+    async fn tidy(&self) -> Result<(), Failure> {
+        self.ready().await?;
+        self.collect_garbage().await
     }
 
     async fn remove(&self, name: &str, sha: &CommitSha) -> Result<(), Failure> {

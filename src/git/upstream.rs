@@ -46,6 +46,11 @@ pub(super) fn reference(settings: &GitSettings, branch: &str) -> String {
     }
 }
 
+/// What branches are called at their upstream, in full.
+pub(super) fn heads(branches: &[(&str, &str)]) -> Vec<String> {
+    branches.iter().map(|(_, there)| format!("refs/heads/{there}")).collect()
+}
+
 impl Repository {
     /// Sees to it that the branches of the upstreams are as they were at `asked`, or later: they
     /// are fetched, but where somebody has done so not longer before than `window`.
@@ -61,23 +66,32 @@ impl Repository {
         }
         let _lock = lock(&self.dir().join("fetch.lock"), self.settings.fetch_timeout).await?;
         let began = self.clock.now();
-        let mut by_upstream: BTreeMap<Option<&str>, Vec<(&str, &str)>> = BTreeMap::new();
-        for branch in self.settings.branches() {
-            let (upstream, there) = self.settings.upstream_of(branch);
-            by_upstream.entry(upstream).or_default().push((branch, there));
-        }
-        for (upstream, branches) in by_upstream {
-            let further = upstream.and_then(|name| self.settings.upstreams.get(name));
-            self.fetch(further.unwrap_or(&self.settings.upstream), &branches).await?;
+        for (upstream, branches) in self.by_upstream() {
+            self.fetch(self.upstream_at(upstream), &branches).await?;
         }
         *fetched = Some(began);
         Ok(())
     }
 
+    /// The branches of each upstream, and what each is called there.
+    pub(super) fn by_upstream(&self) -> BTreeMap<Option<&str>, Vec<(&str, &str)>> {
+        let mut by_upstream: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for branch in self.settings.branches() {
+            let (upstream, there) = self.settings.upstream_of(branch);
+            by_upstream.entry(upstream).or_default().push((branch, there));
+        }
+        by_upstream
+    }
+
+    /// Where an upstream is.
+    pub(super) fn upstream_at(&self, upstream: Option<&str>) -> &Address {
+        let further = upstream.and_then(|name| self.settings.upstreams.get(name));
+        further.unwrap_or(&self.settings.upstream)
+    }
+
     /// Fetches `branches`, each with what it is called there, as far as there is news.
     async fn fetch(&self, address: &Address, branches: &[(&str, &str)]) -> Result<(), Failure> {
-        let heads: Vec<String> =
-            branches.iter().map(|(_, there)| format!("refs/heads/{there}")).collect();
+        let heads = heads(branches);
         let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
         let there: BTreeMap<_, _> = self.listed(address, &heads).await?.into_iter().collect();
         let here: BTreeMap<_, _> = self.references().await?.into_iter().collect();
@@ -139,11 +153,13 @@ impl Repository {
     }
 
     async fn references(&self) -> Result<Vec<(String, CommitSha)>, Failure> {
-        let list = ["for-each-ref", "--format=%(refname) %(objectname)"];
+        // To tell the type the commit is looked at: one that is lost is told here.
+        let list = ["for-each-ref", "--format=%(refname) %(objectname) %(objecttype)"];
         let call = Call::new(list).arg("refs/upstream/").arg("refs/upstreams/");
         let text = self.local(call).await?.text();
         let read = |line: &str| {
-            let (name, sha) = line.split_once(' ')?;
+            let mut words = line.split(' ');
+            let (name, sha) = (words.next()?, words.next()?);
             Some((name.to_owned(), CommitSha::try_from(sha.to_owned()).ok()?))
         };
         Ok(text.lines().filter_map(read).collect())

@@ -11,6 +11,10 @@ use crate::event::Event;
 use crate::run::Run;
 use crate::subject::{ConnectionName, RunId};
 
+/// How much time there is at least between two questions about one build, however much somebody
+/// hurries us.
+pub const HURRY_PAUSE: Duration = Duration::from_secs(5);
+
 /// An action that a worker has in hand.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -141,6 +145,30 @@ impl Ledger {
             }
         })
         .await
+    }
+
+    /// Has what became of the build of `run` asked now instead of later; `false` for a run that is
+    /// not known.
+    ///
+    /// It can be called as often as anybody likes: between two questions there are
+    /// [`HURRY_PAUSE`], and a run that has ended is left alone.
+    pub async fn hurry(&self, run: RunId) -> Result<bool, LedgerError> {
+        let now = self.now();
+        let connection = self
+            .write(move |transaction| {
+                let Some(run) = known::run(transaction, &run)? else { return Ok(None) };
+                let mut update = transaction.prepare_cached(
+                    "UPDATE actions SET due_at = MAX(?2, changed_at + ?3) WHERE run = ?1 \
+                     AND kind = 'inspect' AND state = 'waiting' \
+                     AND due_at > MAX(?2, changed_at + ?3)",
+                )?;
+                let pause = i64::try_from(HURRY_PAUSE.as_millis()).unwrap_or(i64::MAX);
+                update.execute(params![run.id.as_str(), now, pause])?;
+                Ok(Some(run.connection))
+            })
+            .await?;
+        self.bells.ring_at(&connection);
+        Ok(connection.is_some())
     }
 
     /// Writes down what became of an action, and decides about the events that follow from it,

@@ -9,12 +9,13 @@ use super::queue::{Claimed, DugOut, Settlement};
 use super::tally::Tally;
 use super::{Decide, Ledger};
 use crate::clock::{Clock, Hand, from_millis};
+use crate::event::build::BuildEvent;
 use crate::event::{Event, EventKind};
 use crate::ledger::inbox::Posted;
 use crate::message::Message;
 use crate::rules::decide;
 use crate::rules::fixture::{RULES, proposal, rules};
-use crate::subject::ConnectionName;
+use crate::subject::{ConnectionName, RunId};
 
 struct World {
     folder: tempfile::TempDir,
@@ -287,4 +288,43 @@ async fn one_ledger_serves_one_service() {
     let error = world.ledger.occupy().unwrap_err();
     let words = crate::remote::chain(&error);
     assert!(words.contains("another pointsman is running on it"), "{words}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_hurried_is_asked_after_at_once_and_not_too_often() {
+    let world = World::new();
+    world.put(vec![opened("m1", 'a', 1)]).await;
+    let start = world.claim().await.remove(0);
+    let run = start.run.clone().unwrap();
+    let queued = Event::Build(BuildEvent {
+        event: EventKind::BuildQueued,
+        instance: None,
+        connection: Some(builds()),
+        job: run.ticket.job.clone(),
+        number: Some(7),
+        url: None,
+        verdict: None,
+        run: Some(run.id.clone()),
+        queued: None,
+        reason: None,
+    });
+    world.settle(&start, Settlement::Done(vec![queued])).await;
+    let due = async || world.ledger.next_due(&builds()).await.unwrap().unwrap() - START;
+    assert!(due().await > 5_000);
+
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 5_000);
+    world.hand.forward_to(from_millis(START + 2_000));
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 5_000);
+
+    world.hand.forward_to(from_millis(START + 6_000));
+    let asked = world.claim().await.remove(0);
+    world.settle(&asked, Settlement::Later(Duration::from_mins(5), Vec::new())).await;
+    world.hand.forward_to(from_millis(START + 60_000));
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 60_000);
+
+    let unknown = RunId::try_from("0".repeat(32)).unwrap();
+    assert!(!world.ledger.hurry(unknown).await.unwrap());
 }

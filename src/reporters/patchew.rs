@@ -34,7 +34,7 @@ use crate::executors::Try;
 use crate::remote::Failure;
 use crate::reporters::Reporter;
 use crate::secret::SecretRef;
-use crate::source::poll::PolledBy;
+use crate::source::poll::{PolledBy, Poller};
 
 /// One Patchew: `[patchew.NAME]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -134,7 +134,7 @@ struct Source {
 /// A Patchew to tell results to, and to fetch mails from.
 #[derive(Debug)]
 pub struct Patchew {
-    source: Arc<Source>,
+    source: Source,
     tester: String,
 }
 
@@ -151,13 +151,19 @@ impl Patchew {
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let client = Client::new(name, settings, clock)?;
-        let source = Arc::new(Source { client, instance });
+        let source = Source { client, instance };
         Ok(Self { source, tester: settings.tester.clone() })
     }
 
-    /// Asks it for what is new, as `settings` say.
-    pub fn poller(&self, settings: &PatchewSettings) -> PatchewPoller {
-        PatchewPoller::new(Arc::clone(&self.source), settings)
+    /// Whom to ask for what is new at `[patchew.NAME]`, as [`Patchew::new`].
+    pub fn poller(
+        name: &str,
+        instance: String,
+        settings: &PatchewSettings,
+        clock: Clock,
+    ) -> anyhow::Result<Arc<dyn Poller>> {
+        let client = Client::new(name, settings, clock)?;
+        Ok(Arc::new(PatchewPoller::new(Source { client, instance }, settings)))
     }
 
     /// Asks whether it answers, whether our account is good, and what each of the projects has:

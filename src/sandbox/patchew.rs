@@ -149,6 +149,11 @@ impl PatchewStandIn {
         self.0.memory().set_request_max(bytes);
     }
 
+    /// Says of everything that is asked for by a project's name that it is there.
+    pub fn redirect_to(&self, base: &str) {
+        self.0.memory().set_elsewhere(base);
+    }
+
     /// Sends a series to its list.
     pub fn post(&self, series: &NewSeries) {
         let all: Vec<u32> = (0..=series.count()).collect();

@@ -323,6 +323,11 @@ impl PatchworkStandIn {
         self.shared.memory().tell_complete(series);
     }
 
+    /// Forgets all that happened, as events are that nobody has told.
+    pub fn forget_events(&self) {
+        self.shared.memory().events.clear();
+    }
+
     /// The checks on a patch, oldest first.
     pub fn checks(&self, patch: u64) -> Vec<Check> {
         self.shared.memory().checks.get(&patch).cloned().unwrap_or_default()

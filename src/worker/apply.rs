@@ -14,10 +14,11 @@ use crate::event::series::{AppliedEvent, Branch, Refusal};
 use crate::event::{Event, EventKind};
 use crate::git::{Dependency, Letters, Outcome, Tree, Work};
 use crate::ledger::LedgerError;
+use crate::ledger::branches::PushedBranch;
 use crate::ledger::queue::{Claimed, Settlement};
 use crate::remote::{Failure, chain};
 use crate::run::{Run, RunState};
-use crate::subject::{ConnectionName, Verdict};
+use crate::subject::{CommitSha, ConnectionName, Subject, Verdict};
 
 /// How often it is looked whether a series is there that another one depends on.
 const LOOK_FOR_DEPENDENCIES: Backoff =
@@ -95,6 +96,9 @@ impl Workshop<'_> {
         };
         let work = Work { order, letters: letters.fetch(&order.series).await?, dependencies };
         let outcome = self.tree().map_err(|(failure, _)| failure)?.apply(&work).await?;
+        if let Outcome::Applied(branch) = &outcome {
+            self.note(&branch.name, &branch.sha, &order.series.subject()).await?;
+        }
         Ok(Ended::With(Box::new(match outcome {
             Outcome::Applied(branch) => self.applied((claimed, order), branch),
             Outcome::Conflict(refusal) => {
@@ -113,7 +117,11 @@ impl Workshop<'_> {
         if run.is_some_and(|run| run.state.is_done()) {
             return Ok(Settlement::Superseded("it has ended".to_owned(), Vec::new()));
         }
-        match self.tree()?.push(order).await {
+        let pushed = match self.tree()?.push(order).await {
+            Ok(()) => self.note(&order.name, &order.sha, &order.subject).await,
+            Err(failure) => Err(failure),
+        };
+        match pushed {
             Ok(()) => Ok(Settlement::Done(Vec::new())),
             // What is not there is not built: that would say something of the patches.
             Err(failure) => {
@@ -121,6 +129,13 @@ impl Workshop<'_> {
                 Err((failure, end.into_iter().collect()))
             }
         }
+    }
+
+    /// Notes that a branch is there, so that it is taken away again one day.
+    async fn note(&self, name: &str, sha: &CommitSha, subject: &Subject) -> Result<(), Failure> {
+        let branch = PushedBranch { name: name.to_owned(), sha: sha.clone() };
+        let noted = self.worker.ledger.note_branch(self.connection, branch, subject).await;
+        noted.map_err(Failure::retry)
     }
 
     fn tree(&self) -> Result<&dyn Tree, (Failure, Vec<Event>)> {

@@ -16,6 +16,7 @@ mod outages;
 mod polled;
 mod reload;
 mod repeats;
+mod series;
 mod slow;
 mod story;
 mod webhooks;

@@ -13,7 +13,7 @@ use crate::remote::gitlab::Project;
 use crate::subject::{CommitSha, RunId};
 
 /// How many pipelines are asked what they carry, the newest first.
-const ASKED_MAX: usize = 50;
+const ASKED_MAX: usize = 100;
 
 impl GitLabCi {
     /// The pipeline of `project` that carries `run`; `at` is the branch or tag and the commit that

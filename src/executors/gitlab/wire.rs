@@ -278,6 +278,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_fault_of_the_change_is_none_in_webhooks_either() {
+        let topic = include_str!("../../../topics/gitlab/pipeline.finished.toml");
+        for reason in FAULTS_OF_OTHERS {
+            assert!(topic.contains(&format!("'{reason}'")), "{reason}");
+        }
+    }
+
+    #[test]
     fn the_job_that_tells_of_the_end_does_not_count() {
         let report = Job { stage: ended::STAGE.to_owned(), ..job(ended::JOB, "failed", None) };
         assert_eq!(verdict(&[report.clone(), job("unit", "success", None)]).0, Verdict::Success);

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::git::apply::{Applied, Committer, Fit, How, apply, read};
 use crate::git::call::{Call, Protocol};
+use crate::git::guard::{Guard, Policy};
 use crate::git::process::Git;
+use crate::git::stop::Stop;
 use crate::subject::CommitSha;
 
 /// What a file is to become: its mode and content, or nothing.
@@ -63,6 +66,8 @@ impl World {
         .into_bytes();
         if parent.is_done() {
             script.extend_from_slice(format!("from {}\n", parent.text()).as_bytes());
+        } else if branch != "master" {
+            script.extend_from_slice(b"from refs/heads/master\n");
         }
         for (path, change) in changes {
             let Some((mode, content)) = change else {
@@ -80,6 +85,20 @@ impl World {
         CommitSha::try_from(sha.text()).unwrap()
     }
 
+    /// A mail with a patch that makes these changes upon those of the mails before it.  What was
+    /// there and is to be there is known to its author only.
+    pub(crate) async fn mail(&self, subject: &str, changes: &[Change<'_>]) -> Mail {
+        let sha = self.commit("author", changes).await;
+        Mail::new(subject, &self.diff(&sha).await)
+    }
+
+    /// What a commit of the upstream changes.
+    pub(crate) async fn diff(&self, sha: &CommitSha) -> String {
+        let args = ["diff-tree", "-p", "--binary", "-M", "--no-commit-id", sha.as_str()];
+        let output = self.git.succeed(at(&self.upstream(), &args)).await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Brings all branches of the upstream into our own repository.
     pub(crate) async fn fetch(&self) {
         let fetch =
@@ -93,8 +112,44 @@ impl World {
     }
 }
 
+/// How a series is tried.
+pub(crate) struct Try {
+    /// How well it has to fit.
+    pub(crate) fit: Fit,
+    /// Whether carriage returns are kept.
+    pub(crate) keep_cr: bool,
+    /// What may be in it.
+    pub(crate) policy: Policy,
+    /// Whether somebody has looked at it.
+    pub(crate) is_approved: bool,
+}
+
+impl Default for Try {
+    fn default() -> Self {
+        let policy = Policy::default();
+        Self { fit: Fit::Plain, keep_cr: false, policy, is_approved: false }
+    }
+}
+
+impl Try {
+    /// Reads a series and puts it upon a base.
+    pub(crate) async fn put(
+        self,
+        world: &World,
+        base: &CommitSha,
+        letters: &[Vec<u8>],
+    ) -> Result<Applied, Stop> {
+        let Self { fit, keep_cr, policy, is_approved } = self;
+        let committer = Committer::default();
+        let guard = Guard::new(&policy).unwrap();
+        let how = How { fit, keep_cr, committer: &committer, guard: &guard, is_approved };
+        let patches = read(&world.git, letters, &how).await?;
+        apply(&world.git, base, &patches, &how).await
+    }
+}
+
 /// A call for another repository than ours.
-fn at(repository: &Path, args: &[&str]) -> Call {
+pub(crate) fn at(repository: &Path, args: &[&str]) -> Call {
     Call::new(args).env("GIT_DIR", repository)
 }
 
@@ -122,7 +177,7 @@ impl Mail {
                 "Content-Type: text/plain; charset=UTF-8".to_owned(),
                 "Content-Transfer-Encoding: 8bit".to_owned(),
             ],
-            from: "Ann Author <ann@example.org>".to_owned(),
+            from: "=?UTF-8?q?J=C3=BCrgen?= Author <ann@example.org>".to_owned(),
             subject: format!("[PATCH] {subject}"),
             date: "Tue, 14 Nov 2023 17:13:20 -0500".to_owned(),
             body: format!("Because.\n\nSigned-off-by: Ann\n---\n\n{diff}-- \n2.47.3\n")

@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn parts_in_parts_in_parts_come_to_an_end() {
         let mut raw = b"\ndeep".to_vec();
-        for _ in 0..100 {
-            let outer = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n";
-            raw = [outer.as_slice(), &raw].concat();
+        for depth in 0..100 {
+            let outer = format!("Content-Type: multipart/mixed; boundary={depth}x\n\n--{depth}x\n");
+            raw = [outer.as_bytes(), &raw].concat();
         }
         assert_eq!(Mail::read(&raw).text(), "");
     }

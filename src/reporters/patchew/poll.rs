@@ -1,6 +1,5 @@
 //! What is new at a Patchew, in each of the roles that it is asked in.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,8 +13,8 @@ use crate::source::poll::{Look, Poller};
 
 /// A Patchew that is asked for what is new.
 #[derive(Debug)]
-pub struct PatchewPoller {
-    pub(super) source: Arc<Source>,
+pub(super) struct PatchewPoller {
+    pub(super) source: Source,
     pub(super) projects: Vec<String>,
     roles: Vec<Role>,
     pub(super) age_max: SignedDuration,
@@ -40,7 +39,7 @@ impl PatchewPoller {
     /// How many series are read in one look: the rest is read in the next, at once.
     pub(super) const READ_MAX: usize = 50;
 
-    pub(super) fn new(source: Arc<Source>, settings: &PatchewSettings) -> Self {
+    pub(super) fn new(source: Source, settings: &PatchewSettings) -> Self {
         Self {
             source,
             projects: settings.projects.clone(),
@@ -73,10 +72,9 @@ impl Poller for PatchewPoller {
         if self.is(Role::Search) {
             cursor.search.retain(|project, _| self.projects.contains(project));
             for project in &self.projects {
-                let place = cursor.search.remove(project).unwrap_or_default();
-                let (place, failure) = self.search(project, place, now, &mut haul).await;
+                let place = cursor.search.entry(project.clone()).or_default();
+                let failure = self.search(project, place, now, &mut haul).await.err();
                 haul.note(project, failure);
-                cursor.search.insert(project.clone(), place);
             }
         }
         if self.is(Role::Applier) {

@@ -31,8 +31,10 @@ const TRIES_MAX: u32 = 30;
 const QUEUED_MAX: usize = 2_000;
 /// What the series of a project's own branch is called, before its commit.
 const BASELINE: &str = "HEAD-";
+/// Who sends a project's own branch; as [`RESET`], nobody can send a mail as this.
+const PROJECT: &str = "HEAD";
 /// Who asks, where somebody has pressed the button to have a series put on a branch again: which
-/// of those who may is not told.
+/// of those who may is not told.  It is no address that a mail could come from.
 const RESET: &str = "git-reset";
 
 /// Whether it is a test of a project's own branch: no mail is.
@@ -114,7 +116,7 @@ impl PatchewPoller {
         event.event = EventKind::SeriesRecheck;
         event.request = Some(Request {
             id: format!("{RESET}/{}", result.last_update.unwrap_or_default()),
-            by: Sender { id: Some(RESET.to_owned()), ..Sender::default() },
+            by: Sender { email: RESET.to_owned(), ..Sender::default() },
             // Only its maintainers can take a result back.
             standing: Some(proposal::Standing::Maintainer),
             operator: false,
@@ -212,6 +214,11 @@ impl PatchewPoller {
                 version: 1,
                 title: format!("{project} at {}", head.chars().take(12).collect::<String>()),
                 url: Some(self.source.client.page(&[project]).into()),
+                submitter: Sender {
+                    name: project.to_owned(),
+                    email: PROJECT.to_owned(),
+                    ..Sender::default()
+                },
                 ..Series::default()
             },
             request: None,

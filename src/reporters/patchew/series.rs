@@ -157,12 +157,9 @@ fn patches(head: &Head) -> (Vec<&Patch>, bool) {
 /// The sender: known by the address only, which anybody can write.
 fn sender(address: Option<&Address>) -> Sender {
     let Some(Address { name, address }) = address else { return Sender::default() };
-    Sender {
-        id: None,
-        name: name.clone().unwrap_or_default(),
-        email: address.clone(),
-        vouched: false,
-    }
+    // Who is called something else than an address is nobody whom the operator may have named.
+    let email = if address.contains('@') { address.clone() } else { String::new() };
+    Sender { id: None, name: name.clone().unwrap_or_default(), email, vouched: false }
 }
 
 #[cfg(test)]

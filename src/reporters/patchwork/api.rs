@@ -41,8 +41,6 @@ impl Version {
 pub(super) struct Project {
     pub(super) link_name: String,
     #[serde(default)]
-    pub(super) list_email: String,
-    #[serde(default)]
     pub(super) maintainers: Vec<Maintainer>,
 }
 
@@ -311,11 +309,4 @@ pub(super) fn entries<T: DeserializeOwned>(
         }
     }
     Ok((all, faults))
-}
-
-/// A Message-ID without what encloses it.
-pub(super) fn bare(msgid: &str) -> String {
-    let msgid = msgid.trim();
-    let inside = msgid.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
-    inside.unwrap_or(msgid).to_owned()
 }

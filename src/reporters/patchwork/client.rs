@@ -157,12 +157,6 @@ impl Client {
         self.success(self.ask(caller, (Method::GET, url), None).await?, what)
     }
 
-    /// Posts as our account, and takes only a success for an answer.
-    pub(super) async fn post(&self, url: Url, body: &Value, what: &str) -> Result<Answer, Failure> {
-        let answer = self.ask(Caller::Ourselves, (Method::POST, url), Some(body)).await?;
-        self.success(answer, what)
-    }
-
     /// The answer, if it is a success.
     pub(super) fn success(&self, answer: Answer, what: &str) -> Result<Answer, Failure> {
         if answer.status.is_success() {

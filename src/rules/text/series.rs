@@ -132,6 +132,7 @@ impl Facts<'_> {
         let is_apply = self.of.role == Role::Apply;
         let name = match self.told.stage {
             Stage::Done(Verdict::Success) if is_apply => "series-applied",
+            Stage::Done(Verdict::Failure | Verdict::Error) if is_apply => "series-refused",
             Stage::Queued if is_apply && self.of.refusal.is_some() => "series-waiting",
             Stage::Queued | Stage::Running if is_apply => "series-applying",
             Stage::Held | Stage::Queued | Stage::Running | Stage::Done(_) => {
@@ -147,16 +148,16 @@ impl Facts<'_> {
         last.map(|last| state(voice, last))
     }
 
-    /// What it is upon, or else what was tried first.
+    /// What it is upon, or else the base that it is nearest to.
     fn base(&self) -> Option<Value> {
-        let refusal = self.of.refusal.as_ref();
         if let Some(branch) = &self.of.branch {
             let base = &branch.base;
             let why = Some(self.room.fit(&base.why)).filter(|why| !why.is_empty());
             return Some(self.commit(&base.branch, &base.sha, ("why", why)));
         }
-        let first = refusal?.tried.first()?;
-        Some(self.commit(&first.branch, &first.sha, ("why", None)))
+        let is_conflict = self.told.stage == Stage::Done(Verdict::Conflict);
+        let nearest = nearest(self.of.refusal.as_ref().filter(|_| is_conflict)?)?;
+        Some(self.commit(&nearest.branch, &nearest.sha, ("why", None)))
     }
 
     /// The bases that were tried, whether one was found at last or not.
@@ -192,13 +193,19 @@ impl Facts<'_> {
     /// The line by which it is asked for again.
     fn ask(&self) -> Option<String> {
         let Stage::Done(verdict) = self.told.stage else { return None };
-        let rule = match self.of.role {
-            Role::Apply => "",
-            Role::Whole | Role::Prefix(_) | Role::Bisect(_) | Role::Base => &self.of.rule,
+        let rules = match self.of.role {
+            Role::Apply => self.of.wanted_by.join(", "),
+            Role::Whole | Role::Prefix(_) | Role::Bisect(_) | Role::Base => self.of.rule.clone(),
         };
-        let line = format!("Recheck-request: {}", self.room.fit(rule));
+        let line = format!("Recheck-request: {}", self.room.fit(&rules));
         verdict.is_bad().then(|| line.trim_end().to_owned())
     }
+}
+
+/// The base that the reason is about, as it says; the first one where it says none.
+fn nearest(refusal: &Refusal) -> Option<&Tried> {
+    let is_named = |one: &&Tried| refusal.reason.starts_with(&format!("on `{}`, ", one.branch));
+    refusal.tried.iter().find(is_named).or_else(|| refusal.tried.first())
 }
 
 /// Where a patch does not apply.

@@ -97,6 +97,9 @@ impl Memory {
             location.push_str(part);
             location.push('/');
         }
+        if let Some(elsewhere) = &self.elsewhere {
+            location = location.replace(&self.base, elsewhere);
+        }
         Ok(Reply::elsewhere(location))
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Memory {
     pub(super) tokens: BTreeMap<String, String>,
     pub(super) logins: usize,
     pub(super) request_max: usize,
+    /// Where a redirection leads, where that is not here.
+    pub(super) elsewhere: Option<String>,
 }
 
 /// An account.
@@ -118,6 +120,7 @@ impl Memory {
             tokens: BTreeMap::new(),
             logins: 0,
             request_max: usize::MAX,
+            elsewhere: None,
         }
     }
 
@@ -184,6 +187,10 @@ impl Memory {
 
     pub(super) fn set_request_max(&mut self, bytes: usize) {
         self.request_max = bytes;
+    }
+
+    pub(super) fn set_elsewhere(&mut self, base: &str) {
+        self.elsewhere = Some(base.to_owned());
     }
 
     pub(super) fn post(&mut self, new: &NewSeries, numbers: &[u32]) {

@@ -124,6 +124,7 @@ fn in_api(memory: &mut Memory, call: &Call, version: &str, rest: &[&str]) -> Res
         ["events"] if get => lists::events(memory, call, version),
         ["series"] if get => lists::series(memory, call),
         ["patches"] if get => lists::patches(memory, call),
+        ["projects"] if get => lists::projects(memory, call),
         ["projects", name] if get => {
             memory.project_json(name).map(|json| Reply::ok(&json)).ok_or_else(not_found)
         }

@@ -79,6 +79,11 @@ pub(super) fn patches(memory: &Memory, call: &Call) -> Result<Reply, Reply> {
     page(memory, call, found.map(|(id, patch)| memory.listed_json(*id, patch)).collect())
 }
 
+pub(super) fn projects(memory: &Memory, call: &Call) -> Result<Reply, Reply> {
+    let found = memory.projects.keys().filter_map(|name| memory.project_json(name));
+    page(memory, call, found.collect())
+}
+
 pub(super) fn users(memory: &Memory, call: &Call) -> Result<Reply, Reply> {
     let wanted = call.last("q").unwrap_or_default();
     let found = memory.users.iter().filter(|(_, user)| user.username.contains(wanted));

@@ -7,6 +7,7 @@ use globset::Glob;
 use super::{Complaint, Complaints};
 use crate::git::address::Address;
 use crate::git::call::Protocol;
+use crate::git::guard::Guard;
 use crate::git::names::is_branch;
 use crate::git::settings::GitSettings;
 use crate::settings::extract::Section;
@@ -26,6 +27,9 @@ impl Section for GitSettings {
         for option in &self.push_options {
             let is_wrong = option.is_empty() || option.contains(char::is_control);
             complaints.when(is_wrong, &["push_options"], "has one that is empty or no line");
+        }
+        if let Err(error) = Guard::new(&self.guard) {
+            complaints.when(true, &["guard"], &format!("{error:#}"));
         }
         complaints.at_least_one("concurrency", &self.concurrency);
         complaints.some_time("base_age_max", self.base_age_max);
