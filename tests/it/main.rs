@@ -13,6 +13,7 @@ mod forges;
 mod lost;
 mod malformed;
 mod outages;
+mod pipelines;
 mod reload;
 mod repeats;
 mod slow;
