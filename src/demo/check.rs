@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::narrator::InVain;
-use super::series;
 use super::report::{Build, PullRequest, Report};
+use super::series;
 use super::story::{CLOSED, FIRST, SECOND, THIRD, UNTOLD};
 use super::words::short;
 

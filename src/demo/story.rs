@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::narrator::Narrator;
-use super::series;
 use super::screen::Look;
+use super::series;
 use super::words::{brief, short};
 use super::world::{JOB, PROJECT};
 use crate::decision::{Decision, Outcome};

@@ -259,7 +259,6 @@ fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
         id: date.to_string(),
         by,
         // The server lets nobody else.
-        standing: Some(Standing::Maintainer),
         names: Vec::new(),
         rebase: true,
         at: date.in_utc(),
