@@ -92,7 +92,7 @@ async fn a_series_is_built_once_it_is_whole_however_its_mails_come() {
 async fn what_does_not_apply_is_said_with_file_line_and_base() {
     let mut town = Town::build(&rule("")).await;
     let mut new = series("oil", 1, 2);
-    new.patches[1].diff = new.patches[1].diff.replace("-2\n", "-another\n");
+    new.patches[1].diff = new.patches[1].diff.replace("\n-2\n", "\n-another\n");
     let posted = town.patchwork.post_series(&new).unwrap();
     let look = town.finish(1).await;
     assert_eq!(town.built(), [""; 0]);
