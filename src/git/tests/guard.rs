@@ -83,8 +83,8 @@ async fn paths_out_of_the_repository_are_refused() {
         ".git ./config",
         "/etc/passwd",
     ] {
-        let (word, reason) = end_of(&new_file(path), &world).await;
-        assert_eq!(word, "refused", "{path}: {reason}");
+        let (ended, reason) = end_of(&new_file(path), &world).await;
+        assert_eq!(ended, "refused", "{path}: {reason}");
     }
     let absolute = new_file("x").replace("b/x", "/etc/x");
     let expected = ("refused", "`/etc/x` is no path for a file".to_owned());
