@@ -34,8 +34,31 @@ pub struct Known {
     pub given: u32,
     /// About a question why: what happened about the subject, newest first.
     pub history: Vec<Past>,
+    /// About a series: the open runs of its earlier versions that its source knows by other ids.
+    pub older: Vec<Run>,
+    /// About a series: a newer version of it that its source knows by another id.
+    pub newer: Option<u32>,
+    /// About a series: the branch of the upstream that its last version was put upon.
+    pub last_base: Option<String>,
+    /// About a build of a series: the other runs of the same rule at the same version.
+    pub parts: Vec<Run>,
+    /// About a build that others wait for: those.
+    pub waiting: Vec<Waiting>,
+    /// About a build of a series: the build of its base by the same rule.
+    pub baseline: Option<Run>,
     /// The time of the decision, in milliseconds since 1970.
     pub now: i64,
+}
+
+/// A run that people are told of only once another one has ended.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The run.
+    pub run: Run,
+    /// The last verdict of its rule on its subject before.
+    pub previous: Option<Verdict>,
+    /// Whether a newer version of its series is known, or its rule has ordered it again.
+    pub is_outdated: bool,
 }
 
 /// An earlier event about a subject, and what was decided.
@@ -111,6 +134,27 @@ pub struct SubjectState {
     /// The last answers to commands, newest last, at most [`SubjectState::ANSWERS_MAX`].
     #[serde(default)]
     pub answers: Vec<Answer>,
+    /// What is known of a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesState>,
+}
+
+/// A series as it was last heard of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesState {
+    /// Its newest version.
+    pub version: u32,
+    /// Who lets that version be built, if somebody does.
+    #[serde(default)]
+    pub approved_by: Option<String>,
+    /// What tells which versions of it are known by other ids: `change-id`, where it has one.
+    #[serde(default)]
+    pub change: Option<String>,
+    /// The same by its author and its title.
+    pub name: String,
+    /// The branch of the upstream that it was put upon, to try that first next time.
+    #[serde(default)]
+    pub base: Option<String>,
 }
 
 impl SubjectState {
@@ -225,6 +269,11 @@ pub enum Outcome {
         /// What the author is to the project.
         found: String,
     },
+    /// The author of the series wants no builds.
+    OptedOut {
+        /// The word or line that says so.
+        word: String,
+    },
     /// The event lacks what the rule needs.
     Lacks {
         /// What is missing.
@@ -245,6 +294,7 @@ impl Outcome {
             Self::Asks => "asks",
             Self::Held { .. } => "held",
             Self::Untrusted { .. } => "untrusted",
+            Self::OptedOut { .. } => "opted-out",
             Self::Lacks { .. } => "lacks",
         }
     }

@@ -13,16 +13,22 @@ use crate::event::proposal::Standing;
 use crate::subject::ConnectionName;
 
 /// One configured outside system.
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a system")]
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The hosts (with port, if not the usual one) by which it calls itself.
     pub hosts: Vec<String>,
     /// How soon a build is asked after, if this system runs builds.
     pub builds: Option<Duration>,
-    /// Names that it gives a meaning of its own, so that no parameter of a build can have them.
+    /// Names that it gives a meaning of its own, so that no parameter of a build can have them;
+    /// one that ends in `*` stands for all that begin so.
     pub reserved: Vec<String>,
     /// The ways in which it can tell people something; the first is the usual one.
     pub forms: &'static [Form],
+    /// Whether what lives here are patch series, and not pull requests.
+    pub has_series: bool,
+    /// Whether its messages are letters, which have room for all that is known.
+    pub letters: bool,
     /// Whether series are put on branches of it.
     pub is_tree: bool,
     /// Whether its builds are of branches and tags, so that a rule has to say which.
@@ -35,6 +41,18 @@ pub struct Connection {
     pub people: People,
     /// Whether people have no other lasting id there than their name.
     pub names_last: bool,
+    /// Whether senders of mails are strangers there unless somebody vouches for them.
+    pub vouches: bool,
+}
+
+impl Connection {
+    /// Whether no parameter of a build there can have this name.
+    pub fn reserves(&self, name: &str) -> bool {
+        self.reserved.iter().any(|reserved| match reserved.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => reserved == name,
+        })
+    }
 }
 
 /// What the operator says of people on a forge, whatever the forge says: `people = { … }`.
@@ -110,13 +128,16 @@ impl Directory {
         self.at(host, |connection| connection.is_forge)
     }
 
-    /// The executor that calls itself `host`; where no host is told, the only one there is.
+    /// The executor that calls itself `host`; where no host is told, the only one there is of
+    /// those that may not tell.  One that builds branches is a forge, which says where it is.
     pub fn executor_at(&self, host: Option<&str>) -> Option<&ConnectionName> {
         if let Some(host) = host {
             return self.at(host, |connection| connection.builds.is_some());
         }
-        let mut executors =
-            self.connections.iter().filter(|(_, connection)| connection.builds.is_some());
+        let mut executors = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.builds.is_some() && !connection.builds_references);
         match (executors.next(), executors.next()) {
             (Some((only, _)), None) => Some(only),
             (Some(_) | None, _) => None,
@@ -130,5 +151,43 @@ impl Directory {
             .iter()
             .filter(|(_, connection)| is_right(connection) && is_at(connection));
         found.next().map(|(name, _)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> ConnectionName {
+        ConnectionName::try_from(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_tells_no_host_is_of_the_only_executor_that_may_not_tell() {
+        let builds = Some(Duration::from_secs(10));
+        let mut directory = Directory::default();
+        let plain = Connection { builds, ..Connection::default() };
+        let forge = Connection {
+            hosts: vec!["forge.example".to_owned()],
+            builds,
+            builds_references: true,
+            ..Connection::default()
+        };
+        directory.insert(name("forge.main"), forge);
+        assert_eq!(directory.executor_at(None), None);
+        assert_eq!(directory.executor_at(Some("forge.example")), Some(&name("forge.main")));
+        directory.insert(name("builds.main"), plain.clone());
+        assert_eq!(directory.executor_at(None), Some(&name("builds.main")));
+        directory.insert(name("builds.other"), plain);
+        assert_eq!(directory.executor_at(None), None);
+    }
+
+    #[test]
+    fn a_reserved_name_may_stand_for_many() {
+        let reserved = vec!["CI_*".to_owned(), "RUN".to_owned()];
+        let connection = Connection { reserved, ..Connection::default() };
+        let is = |name: &str| connection.reserves(name);
+        assert!(is("CI_JOB_TOKEN") && is("RUN"));
+        assert!(!is("RUNNER") && !is("MY_CI_URL"));
     }
 }

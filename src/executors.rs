@@ -24,6 +24,8 @@ pub struct Sighting {
     pub ticket: Ticket,
     /// The run id that it carries, if it does.
     pub run: Option<RunId>,
+    /// In a few words, why it ended as it did, where the executor tells.
+    pub reason: Option<String>,
 }
 
 /// How far a build is.
@@ -75,4 +77,6 @@ pub trait Probe: Send + Sync {
     async fn probe(&self, jobs: &[String]) -> Vec<Finding>;
 }
 
+pub mod ended;
+pub mod gitlab;
 pub mod jenkins;

@@ -156,6 +156,11 @@ impl Expression {
         &self.0.names
     }
 
+    /// Whether it looks up `root`, or something in it.
+    pub fn uses(&self, root: &str) -> bool {
+        self.names().iter().any(|name| name.split('.').next() == Some(root))
+    }
+
     /// The value of the expression; that it is undefined is an error.
     pub fn evaluate(&self, context: &Value) -> Result<Value, ExpressionError> {
         let value = self.0.code.eval(context.clone()).map_err(|error| {

@@ -3,6 +3,8 @@
 //! Patches are applied to an index, never to files: that is 10 to 30 times faster than a worktree,
 //! and no hook, filter or symbolic link of anybody's has a say in it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::action::{ApplyOrder, PushOrder};
@@ -10,6 +12,9 @@ use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::remote::Failure;
 use crate::subject::CommitSha;
 
+pub mod settings;
+pub mod address;
+pub mod names;
 pub mod call;
 pub mod process;
 pub mod stop;
@@ -18,12 +23,21 @@ pub mod mail;
 pub mod guard;
 pub mod apply;
 pub mod included;
-pub mod settings;
+pub mod repository;
 
+mod access;
+mod base;
+mod depends;
 mod history;
+mod probe;
+mod push;
 mod reject;
 mod scratch;
+mod search;
 mod slice;
+mod touched;
+mod tree;
+mod upstream;
 #[cfg(test)]
 mod tests;
 
@@ -83,8 +97,23 @@ pub trait Tree: Send + Sync {
     /// nothing: not here, and not where it is pushed to.
     async fn apply(&self, work: &Work<'_>) -> Result<Outcome, Failure>;
 
+    /// How long a series waits for one that it depends on.
+    fn patience(&self) -> Duration {
+        Duration::from_hours(24 * 7)
+    }
+
     /// Pushes a commit that an earlier [`Tree::apply`] has made, or a base, as a branch of its own.
     async fn push(&self, order: &PushOrder) -> Result<(), Failure>;
+
+    /// Gets ready for the first series: what takes long is done here, such as to fetch a history.
+    async fn prepare(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Tidies up what is kept here, if there is much of it.
+    async fn tidy(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Removes a branch that we have pushed, if it is still at `sha`; that it is gone already, or
     /// that it is at something else, is no failure.

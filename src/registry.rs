@@ -9,6 +9,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::command::Grammar;
 use crate::directory::{Connection, Directory};
+use crate::executors::ended::EndedDoor;
 use crate::executors::jenkins::Jenkins;
 use crate::executors::{Executor, Finding, Probe};
 use crate::hooks::Hook;
@@ -16,14 +17,15 @@ use crate::hooks::jenkins::JenkinsHook;
 use crate::reporters::Reporter;
 use crate::reporters::bus::{Bus, Post};
 use crate::rules::RuleSet;
-use crate::settings::Settings;
+use crate::settings::{ServiceSettings, Settings};
 use crate::subject::ConnectionName;
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
 
 mod forges;
 mod messengers;
-mod series;
+mod trees;
+pub mod series;
 
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
@@ -42,6 +44,7 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     forges::list(settings, &mut directory)?;
     messengers::list(settings, &mut directory)?;
     series::list(settings, &mut directory)?;
+    trees::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -72,6 +75,8 @@ pub fn sites(
     }
     forges::add(settings, &mut sites, clock)?;
     messengers::add(settings, &mut sites, clock)?;
+    series::add(settings, &mut sites, clock)?;
+    trees::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
@@ -107,9 +112,37 @@ pub async fn probe(
         let found = jenkins_at(settings, name, clock)?.probe(&jobs).await;
         findings.push((connection, found));
     }
-    findings.extend(forges::probe(settings, &rules.projects(), clock).await?);
+    findings.extend(forges::probe(settings, (rules, &rules.projects()), clock).await?);
     findings.extend(messengers::probe(settings, clock).await?);
+    findings.extend(series::probe(settings, clock).await?);
+    findings.extend(trees::probe(settings, clock).await?);
     Ok(findings)
+}
+
+/// What an operator should think about of the systems as `rules` want to use them, although
+/// nothing is wrong with them.
+pub async fn remarks(
+    settings: &Settings,
+    rules: &RuleSet,
+    clock: &Clock,
+) -> anyhow::Result<Vec<String>> {
+    let mut remarks = Vec::new();
+    for (name, gitlab) in &settings.gitlab {
+        let connection = connection_name("gitlab", Some(name))?;
+        let jobs = rules.jobs_on(&connection);
+        let told = forges::gitlab_ci(settings, (name, gitlab), clock)?.remarks(&jobs).await;
+        remarks.extend(told.into_iter().map(|remark| format!("{connection}: {remark}")));
+    }
+    Ok(remarks)
+}
+
+/// Where builds say that they have ended, if anywhere; the secret is read here.
+pub fn ended_door(settings: &Settings) -> anyhow::Result<Option<EndedDoor>> {
+    let ServiceSettings { page_url, run_secret, .. } = &settings.service;
+    let (Some(page_url), Some(secret)) = (page_url, run_secret) else { return Ok(None) };
+    let door = secret.read().map_err(anyhow::Error::from);
+    let door = door.and_then(|secret| EndedDoor::new(page_url, secret));
+    door.map(Some).context("cannot use `service.run_secret`")
 }
 
 fn jenkins_at(settings: &Settings, name: &str, clock: &Clock) -> anyhow::Result<Jenkins> {

@@ -12,6 +12,8 @@ use url::Url;
 
 use crate::clock::Clock;
 
+pub mod gitlab;
+
 /// What a failed call means for the one who tried.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::directory::Directory;
 use crate::event::proposal::PullRequestEvent;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Family};
 use crate::expression::{Expression, Text};
 use crate::run::ReportTo;
 use crate::subject::ConnectionName;
@@ -25,6 +25,7 @@ mod progress;
 mod proposal;
 mod push;
 mod report;
+mod series;
 pub mod spec;
 pub mod test;
 mod text;
@@ -32,11 +33,12 @@ mod texts;
 mod trust;
 
 pub use decide::decide;
+pub use series::series_state;
 
 use decide::Breadth;
 use fault::RuleFault;
 use index::{Index, Place};
-use spec::{Mode, Trust};
+use spec::{EachPatch, Mode, Trust};
 use test::Test;
 use texts::Texts;
 
@@ -57,6 +59,14 @@ pub struct Rule {
     pub conditions: Vec<Expression>,
     /// Whose changes it builds.
     pub trust: Trust,
+    /// The repository that a series is put on a branch of before it is built.
+    pub git: Option<ConnectionName>,
+    /// Whether the patches of a series are built one by one, too.
+    pub each_patch: EachPatch,
+    /// Whether a failure of a series is compared with a build of its base before it is told.
+    pub baseline: bool,
+    /// Whether a series is left alone whose author says so.
+    pub opt_out: bool,
     /// The build it starts.
     pub build: Option<Build>,
     /// Where the build is reported.
@@ -87,6 +97,8 @@ pub struct Build {
     pub on: ConnectionName,
     /// The job.
     pub job: String,
+    /// The branch or tag to build.
+    pub reference: Option<Text>,
     /// Names and texts of the parameters.
     pub parameters: Vec<(String, Text)>,
 }
@@ -210,7 +222,18 @@ impl RuleSet {
     pub fn kinds(&self) -> std::collections::BTreeSet<EventKind> {
         let mut kinds: std::collections::BTreeSet<_> =
             self.rules.iter().flat_map(|rule| rule.on.iter().copied()).collect();
-        if self.rules.iter().any(|rule| rule.build.is_some()) {
+        let builds = |family: &[Family]| {
+            let mut kinds = self
+                .rules
+                .iter()
+                .filter(|rule| rule.build.is_some())
+                .flat_map(|rule| rule.on.iter());
+            kinds.any(|kind| family.contains(&kind.family()))
+        };
+        if builds(&[Family::Series]) {
+            kinds.extend([EventKind::SeriesRecheck, EventKind::SeriesApproved]);
+        }
+        if builds(&[Family::PullRequest, Family::Comment, Family::Command]) {
             kinds.extend([
                 EventKind::PullRequestUpdated,
                 EventKind::PullRequestReopened,
@@ -219,6 +242,10 @@ impl RuleSet {
                 EventKind::PullRequestClosed,
                 EventKind::CommentAdded,
                 EventKind::CommentEdited,
+            ]);
+        }
+        if self.rules.iter().any(|rule| rule.build.is_some()) {
+            kinds.extend([
                 EventKind::BuildQueued,
                 EventKind::BuildStarted,
                 EventKind::BuildFinished,

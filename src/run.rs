@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Form, Ticket};
-use crate::event::series::{Branch, SeriesEvent};
-use crate::subject::{ConnectionName, RunId, Subject, Verdict};
+use crate::event::series::{Branch, Refusal, SeriesEvent};
+use crate::subject::{ConnectionName, RunId, Subject, SubjectKind, Verdict};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,16 +120,27 @@ pub struct Run {
 pub struct OfSeries {
     /// The series, as it was posted.
     pub of: SeriesEvent,
+    /// The rule that ordered it, as it is called in its file; a run of a part has a name of its own.
+    pub rule: String,
+    /// Of a run that puts it on a branch: the rules that want it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wanted_by: Vec<String>,
     /// What part of it is built.
     pub role: Role,
+    /// The repository that it is put on a branch of.
+    #[serde(default)]
+    pub tree: Option<ConnectionName>,
     /// The branch it is on, once it is on one.
     pub branch: Option<Branch>,
-    /// The run that has to end before people are told of this one in words.
+    /// The run that has to end before people are told of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits: Option<RunId>,
     /// Whether the same fails on the base.
     #[serde(default)]
     pub was_broken: bool,
+    /// Why it cannot be put on a branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// The number of the first bad patch, once that was found out.
     #[serde(default)]
     pub blamed: Option<u32>,
@@ -149,4 +160,42 @@ pub enum Role {
     Bisect(u32),
     /// None: its base is built, to compare.
     Base,
+}
+
+impl Run {
+    /// The part of a series that it builds, if it is about one.
+    pub fn role(&self) -> Option<Role> {
+        self.series.as_ref().map(|series| series.role)
+    }
+
+    /// The rule that ordered it, as it is called in its file.
+    pub fn ordered_by(&self) -> &str {
+        self.series.as_ref().map_or(&self.rule, |series| &series.rule)
+    }
+
+    /// The run that has to end before people are told of this one.
+    pub fn awaits(&self) -> Option<&RunId> {
+        self.series.as_ref()?.awaits.as_ref()
+    }
+}
+
+impl OfSeries {
+    /// The base of `branch` as a subject of its own: all series upon it share it.
+    pub fn base(instance: &str, branch: &Branch, tree: &ConnectionName) -> Subject {
+        Subject {
+            kind: SubjectKind::Branch,
+            instance: instance.to_owned(),
+            project: tree.to_string(),
+            number: 0,
+            name: Some(branch.base.branch.clone()),
+        }
+    }
+
+    /// The run that builds the base by the same rule, as it was or will be ordered.
+    pub fn base_run(&self) -> Option<RunId> {
+        let (branch, tree) = (self.branch.as_ref()?, self.tree.as_ref()?);
+        let subject = Self::base(&self.of.instance, branch, tree);
+        let rule = format!("{}@base", self.rule);
+        Some(RunId::of(&subject, branch.base.sha.as_str(), &rule, 1))
+    }
 }

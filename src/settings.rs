@@ -22,9 +22,9 @@ use crate::command::CommandSettings;
 use crate::directory::OptOut;
 use crate::executors::jenkins::JenkinsSettings;
 use crate::git::settings::GitSettings;
+use crate::remote::gitlab::settings::GitLabSettings;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
-use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::mail::MailSettings;
 use crate::reporters::mattermost::MattermostSettings;
 use crate::reporters::pagure::PagureSettings;
@@ -108,6 +108,8 @@ pub struct ServiceSettings {
     pub message_size_max: ByteSize,
     /// The address by which people reach the service's own pages; reports link there.
     pub page_url: Option<Url>,
+    /// The secret of which the tokens are made by which a build says that it has ended.
+    pub run_secret: Option<SecretRef>,
 }
 
 /// The durable store: `[ledger]`.
@@ -231,24 +233,17 @@ impl Settings {
         let reconcile = reader.section("reconcile");
         let worker = reader.section("worker");
         let amqp = reader.section("amqp");
-        let forgejo = reader.connections("forgejo");
+        let forgejo = reader.systems("forgejo");
         let git = reader.connections("git");
-        let github = reader.connections("github");
-        let gitlab = reader.connections("gitlab");
-        let jenkins = reader.connections("jenkins");
+        let github = reader.systems("github");
+        let gitlab = reader.systems("gitlab");
+        let jenkins = reader.systems("jenkins");
         let mail = reader.connections("mail");
         let mattermost = reader.connections("mattermost");
-        let pagure = reader.connections("pagure");
-        let patchew = reader.connections("patchew");
-        let patchwork = reader.connections("patchwork");
-        reader.refuse_shared_hosts("forgejo", &forgejo);
-        reader.refuse_shared_hosts("github", &github);
-        reader.refuse_shared_hosts("gitlab", &gitlab);
+        let pagure = reader.systems("pagure");
+        let patchew = reader.systems("patchew");
+        let patchwork = reader.systems("patchwork");
         let slack = reader.connections("slack");
-        reader.refuse_shared_hosts("jenkins", &jenkins);
-        reader.refuse_shared_hosts("pagure", &pagure);
-        reader.refuse_shared_hosts("patchew", &patchew);
-        reader.refuse_shared_hosts("patchwork", &patchwork);
         reader.refuse_misspelt_variables();
         let faults = reader.finish();
         if !faults.is_empty() {

@@ -25,11 +25,14 @@ pub mod api;
 pub mod body;
 pub mod health;
 pub mod hooks;
+pub mod poller;
+pub mod runs;
 mod server;
 
 use body::Room;
 use health::Health;
 use hooks::Quiet;
+use runs::Ended;
 
 pub use server::serve;
 
@@ -64,6 +67,8 @@ pub struct Site {
     pub hooks: Arc<BTreeMap<ConnectionName, Arc<dyn Hook>>>,
     /// What a message that was posted is to us.
     pub weigh: Weigh,
+    /// Where builds say that they have ended, if anywhere.
+    pub ended: Option<Ended>,
     /// How much is said of webhooks that are refused.
     pub quiet: Arc<Quiet>,
     /// What is read at all.
@@ -84,6 +89,8 @@ pub fn router(site: Site) -> Router {
     Router::new()
         .route("/api/v1/messages", post(api::accept))
         .route("/hooks/{kind}/{name}", post(hooks::accept))
+        .route("/runs/{id}/ended", post(runs::accept))
+        .route("/ci/report.yml", get(runs::file))
         .route("/metrics", get(metrics))
         .route("/live", get(live))
         .route("/ready", get(ready))

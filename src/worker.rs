@@ -23,6 +23,7 @@ use crate::reporters::Reporter;
 use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self, ActionOutcome};
 
+mod apply;
 pub mod backoff;
 mod inquire;
 mod perform;

@@ -98,7 +98,7 @@ pub(super) async fn run(
         Ok(settings) => {
             offline(&settings, &mut findings);
             if check.online && findings.faults.is_empty() {
-                findings.online = online(settings, console).await?;
+                online(settings, &mut findings, console).await?;
             }
         }
     }
@@ -167,6 +167,7 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     let mut add = |key: String, secret: Option<&'_ SecretRef>| {
         secrets.extend(secret.map(|secret| (key, secret.clone())));
     };
+    add("service.run_secret".to_owned(), settings.service.run_secret.as_ref());
     add("web.token".to_owned(), settings.web.token.as_ref());
     let amqp = settings.amqp.as_ref();
     add("amqp.password".to_owned(), amqp.and_then(|amqp| amqp.password.as_ref()));
@@ -175,6 +176,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         for secret in &forgejo.webhook_secrets {
             add(format!("forgejo.{name}.webhook_secrets"), Some(secret));
         }
+    }
+    for (name, git) in &settings.git {
+        add(format!("git.{name}.token"), git.token.as_ref());
     }
     for (name, github) in &settings.github {
         add(format!("github.{name}.token"), github.token.as_ref());
@@ -185,6 +189,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     }
     for (name, gitlab) in &settings.gitlab {
         add(format!("gitlab.{name}.token"), Some(&gitlab.token));
+        for (project, token) in &gitlab.trigger_tokens {
+            add(format!("gitlab.{name}.trigger_tokens.{project}"), Some(token));
+        }
         for token in &gitlab.webhook_tokens {
             add(format!("gitlab.{name}.webhook_tokens"), Some(token));
         }
@@ -233,10 +240,14 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
 }
 
 /// Asks the systems outside.
-async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec<Online>> {
-    let Some(prepared) = load::prepared(settings, console)? else { return Ok(Vec::new()) };
+async fn online(
+    settings: Settings,
+    findings: &mut Findings,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let Some(prepared) = load::prepared(settings, console)? else { return Ok(()) };
     let Prepared { settings, rules, reader, .. } = &prepared;
-    let mut found = Vec::new();
+    let found = &mut findings.online;
     match amqp_plan(settings, reader) {
         Ok(None) => {}
         Ok(Some(plan)) => {
@@ -259,7 +270,8 @@ async fn online(settings: Settings, console: &mut Console) -> anyhow::Result<Vec
             found.push(Online { subject, problem });
         }
     }
-    Ok(found)
+    findings.warnings.extend(registry::remarks(settings, rules, console.clock()).await?);
+    Ok(())
 }
 
 fn show(findings: &Findings, is_json: bool, console: &mut Console) -> anyhow::Result<()> {

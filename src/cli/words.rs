@@ -161,6 +161,7 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Untrusted { wanted, found } => {
             format!("the author is `{found}`, and the rule builds for `{wanted}`")
         }
+        Outcome::OptedOut { word } => format!("its author wants no builds: {word}"),
         Outcome::Lacks { what } => format!("it needs {what}, and there is none"),
     };
     safe(&text)
@@ -172,7 +173,9 @@ pub(super) fn mark(outcome: &Outcome) -> (&'static str, Tint) {
         Outcome::Fired { .. } => ("✓", Tint::Good),
         Outcome::Shadow { .. } | Outcome::Asks | Outcome::Held { .. } => ("◌", Tint::Busy),
         Outcome::Failed { .. } => ("!", Tint::Bad),
-        Outcome::Lacks { .. } | Outcome::Untrusted { .. } => ("✗", Tint::Bad),
+        Outcome::OptedOut { .. } | Outcome::Lacks { .. } | Outcome::Untrusted { .. } => {
+            ("✗", Tint::Bad)
+        }
         Outcome::Elsewhere { .. } | Outcome::Not { .. } | Outcome::Already { .. } => {
             ("·", Tint::Dim)
         }

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::EventKind;
-use crate::subject::{CommitSha, ConnectionName, RunId, Subject, SubjectKind};
+use super::proposal::Standing;
+use crate::subject::{CommitSha, ConnectionName, RunId, Subject, SubjectKind, Verdict};
+
+mod branch;
+mod told;
 
 /// The names that an expression about a series may use.
 pub(super) const SERIES_NAMES: &[&str] = &[
@@ -154,6 +158,9 @@ pub struct Request {
     pub id: String,
     /// Who asks.
     pub by: Sender,
+    /// What the asker is to the project, where the source itself knows.
+    #[serde(default)]
+    pub standing: Option<Standing>,
     /// The rules that are meant; all when empty.
     #[serde(default)]
     pub names: Vec<String>,
@@ -163,6 +170,11 @@ pub struct Request {
     /// When.
     #[serde(default)]
     pub at: Option<Timestamp>,
+    /// Whether it is the operator who asks, by a command on the machine of the ledger.
+    ///
+    /// It may be believed: [`SeriesEvent::told`] takes it away from whatever a message says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator: bool,
 }
 
 /// A test that a source hands out to be run.
@@ -287,6 +299,9 @@ pub struct AppliedEvent {
     pub tree: ConnectionName,
     /// The run that it was done for.
     pub run: RunId,
+    /// What the series comes to by that; only for `series.conflict`.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// The branch; only for `series.applied`.
     #[serde(default)]
     pub branch: Option<Branch>,
@@ -352,45 +367,4 @@ impl SeriesEvent {
 /// Whether `id` is written as numbers are, so that no two ids are one subject.
 fn is_number(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0')
-}
-
-impl Branch {
-    /// The branch as expressions see it: as a whole, or up to the patch of this number.
-    pub fn names(&self, patch: Option<u32>) -> Value {
-        json!({
-            "url": self.url,
-            "name": self.name,
-            "sha": self.sha,
-            "short": self.sha.short(),
-            "base": self.base.sha,
-            "base_name": self.base.branch,
-            "patch": patch,
-        })
-    }
-
-    /// The branch up to the patch of this number, from 1; its base for 0.
-    #[must_use]
-    pub fn up_to(&self, patch: u32) -> Self {
-        let count = usize::try_from(patch).unwrap_or(usize::MAX).min(self.commits.len());
-        let commits = self.commits.get(..count).unwrap_or_default().to_vec();
-        let sha = commits.last().unwrap_or(&self.base.sha).clone();
-        Self { name: format!("{}-p{patch}", self.name), sha, commits, ..self.clone() }
-    }
-}
-
-impl AppliedEvent {
-    pub(super) fn moment(&self) -> String {
-        format!("{}/{}/{}", self.on.revision(), self.run, self.round)
-    }
-
-    pub(super) fn names(&self) -> Value {
-        let mut names = self.on.names();
-        if let Some(map) = names.as_object_mut() {
-            map.insert("event".to_owned(), self.event.as_str().into());
-            if let Some(branch) = &self.branch {
-                map.insert("branch".to_owned(), branch.names(None));
-            }
-        }
-        names
-    }
 }

@@ -175,7 +175,12 @@ impl Jenkins {
         if let Some(seen) = self.search(&ticket.job, run.as_ref(), queued).await? {
             return self.sighting(&ticket.job, seen);
         }
-        Ok(Sighting { state: BuildState::Gone, ticket: ticket.clone(), run: run.clone() })
+        Ok(Sighting {
+            state: BuildState::Gone,
+            ticket: ticket.clone(),
+            run: run.clone(),
+            reason: None,
+        })
     }
 
     /// The build `number` of `job`; nothing if there is none.
@@ -269,6 +274,7 @@ impl Jenkins {
             ticket: self.ticket(job, seen.queued, seen.number)?,
             state: seen.state,
             run: seen.run,
+            reason: None,
         })
     }
 
@@ -317,6 +323,7 @@ impl Executor for Jenkins {
             state: BuildState::Queued(None),
             ticket: self.ticket(&order.job, accepted.item, None)?,
             run: Some(order.run.clone()),
+            reason: None,
         })
     }
 

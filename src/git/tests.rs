@@ -3,7 +3,11 @@
 mod apply;
 mod guard;
 mod included;
+pub(crate) mod land;
 mod mail;
 mod process;
+mod push;
+mod reach;
+mod search;
 mod slice;
 pub(crate) mod world;

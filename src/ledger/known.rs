@@ -8,9 +8,10 @@ use crate::decision::{Known, SubjectState};
 use crate::event::Event;
 use crate::event::build::BuildEvent;
 use crate::event::proposal::{CommentEvent, Head};
-use crate::event::series::SeriesEvent;
 use crate::run::Run;
 use crate::subject::{CommitSha, ConnectionName, RunId, Verdict};
+
+mod series;
 
 /// The most runs that a decision is told of; a subject with more is past helping.
 const RUNS_MAX: u32 = 200;
@@ -31,8 +32,8 @@ pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, L
             ..about_subject(connection, &subject, &said.on.head)?
         },
         Event::Push(push) => about_subject(connection, &subject, &push.head)?,
-        Event::Series(event) => about_series(connection, &subject, event)?,
-        Event::Applied(event) => about_series(connection, &subject, &event.on)?,
+        Event::Series(event) => series::about(connection, event, now)?,
+        Event::Applied(event) => series::about_branch(connection, event)?,
         Event::Build(build) => about_build(connection, build)?,
     };
     known.now = now;
@@ -55,20 +56,21 @@ fn about_subject(
     subject: &str,
     head: &Head,
 ) -> Result<Known, LedgerError> {
-    about_revision(connection, subject, head.sha.as_ref().map_or("", CommitSha::as_str))
+    let revision = head.sha.as_ref().map_or("", CommitSha::as_str);
+    about_revision(connection, (subject, revision), RUNS_MAX)
 }
 
 fn about_revision(
     connection: &Connection,
-    subject: &str,
-    revision: &str,
+    (subject, revision): (&str, &str),
+    runs_max: u32,
 ) -> Result<Known, LedgerError> {
     let state = subject_state(connection, subject)?;
     let mut select = connection.prepare_cached(
         "SELECT body FROM runs WHERE subject = ?1 AND (is_done = 0 OR revision = ?2) \
          ORDER BY ordered_at DESC LIMIT ?3",
     )?;
-    let runs = runs(select.query(params![subject, revision, RUNS_MAX])?)?;
+    let runs = runs(select.query(params![subject, revision, runs_max])?)?;
     Ok(Known { subject: state, runs, ..Known::default() })
 }
 
@@ -85,9 +87,12 @@ fn about_build(connection: &Connection, build: &BuildEvent) -> Result<Known, Led
     if known.run.is_none() && build.run.is_none() {
         known.runs = open_runs_of_job(connection, build)?;
     }
+    if let Some(run) = known.run.clone() {
+        series::about_build_of(connection, &run, &mut known)?;
+    }
     known.previous = match &known.run {
         Some(run) => {
-            known.is_outdated = is_outdated(connection, run)?;
+            known.is_outdated |= is_outdated(connection, run)?;
             known.subject = subject_state(connection, &run.subject.key())?;
             known.siblings = siblings(connection, run)?;
             previous_of_run(connection, run)?
@@ -95,15 +100,6 @@ fn about_build(connection: &Connection, build: &BuildEvent) -> Result<Known, Led
         None => previous_of_job(connection, build)?,
     };
     Ok(known)
-}
-
-/// What is known of a series.
-fn about_series(
-    connection: &Connection,
-    subject: &str,
-    event: &SeriesEvent,
-) -> Result<Known, LedgerError> {
-    about_revision(connection, subject, &event.revision())
 }
 
 /// The commands that a comment was last known to have.

@@ -70,6 +70,16 @@ const STATEMENTS: &[(Age, &str)] = &[
     ),
     (
         Age::Ordinary,
+        "DELETE FROM letters WHERE (tree, msgid) IN (SELECT tree, msgid FROM letters WHERE \
+         heard_at < ?1 LIMIT ?2)",
+    ),
+    (
+        Age::Ordinary,
+        "DELETE FROM series WHERE subject IN (SELECT subject FROM series WHERE \
+         heard_at < ?1 LIMIT ?2)",
+    ),
+    (
+        Age::Ordinary,
         "DELETE FROM jobs WHERE (instance, job) IN (SELECT instance, job FROM jobs WHERE \
          heard_at < ?1 LIMIT ?2)",
     ),

@@ -11,6 +11,10 @@ use crate::event::Event;
 use crate::run::Run;
 use crate::subject::{ConnectionName, RunId};
 
+/// How much time there is at least between two questions about one build, however much somebody
+/// hurries us.
+pub const HURRY_PAUSE: Duration = Duration::from_secs(5);
+
 /// An action that a worker has in hand.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -123,6 +127,48 @@ impl Ledger {
     /// The run `id`, if it is known.
     pub async fn run(&self, id: RunId) -> Result<Option<Run>, LedgerError> {
         self.read(move |db| known::run(db, &id)).await
+    }
+
+    /// The run that puts the series of a mail (its Message-ID) on a branch of `tree`.
+    pub async fn run_of_letter(
+        &self,
+        tree: ConnectionName,
+        msgid: String,
+    ) -> Result<Option<Run>, LedgerError> {
+        self.read(move |db| {
+            let mut select =
+                db.prepare_cached("SELECT run FROM letters WHERE tree = ?1 AND msgid = ?2")?;
+            let found = select.query_row([tree.as_str(), &msgid], |row| row.get::<_, String>(0));
+            match found.optional()?.and_then(|id| RunId::try_from(id).ok()) {
+                Some(id) => known::run(db, &id),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Has what became of the build of `run` asked now instead of later; `false` for a run that is
+    /// not known.
+    ///
+    /// It can be called as often as anybody likes: between two questions there are
+    /// [`HURRY_PAUSE`], and a run that has ended is left alone.
+    pub async fn hurry(&self, run: RunId) -> Result<bool, LedgerError> {
+        let now = self.now();
+        let connection = self
+            .write(move |transaction| {
+                let Some(run) = known::run(transaction, &run)? else { return Ok(None) };
+                let mut update = transaction.prepare_cached(
+                    "UPDATE actions SET due_at = MAX(?2, changed_at + ?3) WHERE run = ?1 \
+                     AND kind = 'inspect' AND state = 'waiting' \
+                     AND due_at > MAX(?2, changed_at + ?3)",
+                )?;
+                let pause = i64::try_from(HURRY_PAUSE.as_millis()).unwrap_or(i64::MAX);
+                update.execute(params![run.id.as_str(), now, pause])?;
+                Ok(Some(run.connection))
+            })
+            .await?;
+        self.bells.ring_at(&connection);
+        Ok(connection.is_some())
     }
 
     /// Writes down what became of an action, and decides about the events that follow from it,

@@ -4,9 +4,9 @@ use rusqlite::{Transaction, params};
 
 use super::{LedgerError, people};
 use crate::action::Action;
-use crate::decision::Decision;
+use crate::decision::{Decision, SeriesState};
 use crate::event::Event;
-use crate::run::Run;
+use crate::run::{Role, Run};
 use crate::subject::RunId;
 
 /// Records `event`, its decision, and everything that follows from it; `run` is the one of ours
@@ -38,6 +38,9 @@ pub(super) fn decision(
              ON CONFLICT (id) DO UPDATE SET is_open = ?2, body = ?3, heard_at = ?4",
         )?;
         upsert.execute(params![subject, state.is_open, serde_json::to_string(state)?, now])?;
+        if let Some(series) = &state.series {
+            save_series(transaction, (&subject, series), now)?;
+        }
     }
     if let (Some(commands), Event::Comment(said)) = (&decision.commands, event) {
         let mut upsert = transaction.prepare_cached(
@@ -56,6 +59,39 @@ pub(super) fn decision(
     save_job(transaction, event, now)
 }
 
+/// Remembers by what the versions of a series are known to be one's.
+fn save_series(
+    transaction: &Transaction<'_>,
+    (subject, series): (&str, &SeriesState),
+    now: i64,
+) -> Result<(), LedgerError> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO series (subject, name, change, version, base, heard_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (subject) DO UPDATE SET \
+         name = ?2, change = ?3, version = ?4, base = ?5, heard_at = ?6",
+    )?;
+    let SeriesState { name, change, version, base, .. } = series;
+    upsert.execute(params![subject, name, change, version, base, now])?;
+    Ok(())
+}
+
+/// Remembers which mails a run puts on a branch: others may depend on them.
+fn save_letters(transaction: &Transaction<'_>, run: &Run, now: i64) -> Result<(), LedgerError> {
+    let Some(of) = run.series.as_ref().filter(|of| of.role == Role::Apply) else {
+        return Ok(());
+    };
+    let series = &of.of.series;
+    let mails = series.patches.iter().chain(&series.cover).map(|letter| letter.msgid.as_str());
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO letters (tree, msgid, run, heard_at) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (tree, msgid) DO UPDATE SET run = ?3, heard_at = ?4",
+    )?;
+    for msgid in mails.chain([series.root.as_str()]) {
+        upsert.execute(params![run.connection.as_str(), msgid, run.id.as_str(), now])?;
+    }
+    Ok(())
+}
+
 pub(super) fn save_run(
     transaction: &Transaction<'_>,
     run: &Run,
@@ -63,9 +99,10 @@ pub(super) fn save_run(
 ) -> Result<(), LedgerError> {
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO runs (id, subject, revision, rule, connection, job, number, is_done, state, \
-         ordered_at, changed_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) \
+         ordered_at, changed_at, body, awaits) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12) \
          ON CONFLICT (id) DO UPDATE SET job = ?6, number = ?7, is_done = ?8, state = ?9, \
-         changed_at = ?10, body = ?11",
+         changed_at = ?10, body = ?11, awaits = ?12",
     )?;
     upsert.execute(params![
         run.id.as_str(),
@@ -79,8 +116,9 @@ pub(super) fn save_run(
         run.state.as_str(),
         now,
         serde_json::to_string(run)?,
+        run.awaits().map(RunId::as_str),
     ])?;
-    Ok(())
+    save_letters(transaction, run, now)
 }
 
 fn save_action(

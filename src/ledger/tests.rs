@@ -9,12 +9,13 @@ use super::queue::{Claimed, DugOut, Settlement};
 use super::tally::Tally;
 use super::{Decide, Ledger};
 use crate::clock::{Clock, Hand, from_millis};
+use crate::event::build::BuildEvent;
 use crate::event::{Event, EventKind};
 use crate::ledger::inbox::Posted;
 use crate::message::Message;
 use crate::rules::decide;
 use crate::rules::fixture::{RULES, proposal, rules};
-use crate::subject::ConnectionName;
+use crate::subject::{ConnectionName, RunId};
 
 struct World {
     folder: tempfile::TempDir,
@@ -92,6 +93,39 @@ async fn the_same_message_is_stored_once() {
     let tally = world.put(vec![opened("m1", 'a', 1)]).await;
     assert_eq!((tally.read, tally.repeats), (0, 1));
     assert_eq!(world.claim().await.len(), 1);
+}
+
+#[tokio::test]
+async fn how_far_somebody_has_come_is_stored_with_what_was_found_or_not_at_all() {
+    let world = World::new();
+    let (name, decide) = ("poll/box".to_owned(), Arc::clone(&world.decide));
+    let put = |id: &str, cursor: &str| {
+        let cursors = vec![(name.clone(), cursor.to_owned())];
+        world.ledger.put_with_cursors(vec![opened(id, 'a', 1)], cursors, Arc::clone(&decide))
+    };
+    let (stored, tally) = put("m1", "one").await.unwrap();
+    drop(stored);
+    assert_eq!(tally.read, 1);
+    let again = World::open(&world.folder, &world.hand);
+    assert_eq!(again.cursor(name.clone()).await.unwrap().unwrap().value, "one");
+
+    // The disk fails between the one and the other.
+    let outside = rusqlite::Connection::open(world.folder.path().join("l.db")).unwrap();
+    outside
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE UPDATE ON cursors \
+             BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
+        .unwrap();
+    put("m2", "two").await.unwrap_err();
+    let m2 = opened("m2", 'a', 1).id;
+    assert!(!world.ledger.has_message(m2.clone()).await.unwrap());
+    assert_eq!(world.ledger.cursor(name.clone()).await.unwrap().unwrap().value, "one");
+
+    outside.execute_batch("DROP TRIGGER full").unwrap();
+    drop(put("m2", "two").await.unwrap());
+    assert!(world.ledger.has_message(m2).await.unwrap());
+    assert_eq!(world.ledger.cursor(name.clone()).await.unwrap().unwrap().value, "two");
 }
 
 #[tokio::test]
@@ -254,4 +288,43 @@ async fn one_ledger_serves_one_service() {
     let error = world.ledger.occupy().unwrap_err();
     let words = crate::remote::chain(&error);
     assert!(words.contains("another pointsman is running on it"), "{words}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_hurried_is_asked_after_at_once_and_not_too_often() {
+    let world = World::new();
+    world.put(vec![opened("m1", 'a', 1)]).await;
+    let start = world.claim().await.remove(0);
+    let run = start.run.clone().unwrap();
+    let queued = Event::Build(BuildEvent {
+        event: EventKind::BuildQueued,
+        instance: None,
+        connection: Some(builds()),
+        job: run.ticket.job.clone(),
+        number: Some(7),
+        url: None,
+        verdict: None,
+        run: Some(run.id.clone()),
+        queued: None,
+        reason: None,
+    });
+    world.settle(&start, Settlement::Done(vec![queued])).await;
+    let due = async || world.ledger.next_due(&builds()).await.unwrap().unwrap() - START;
+    assert!(due().await > 5_000);
+
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 5_000);
+    world.hand.forward_to(from_millis(START + 2_000));
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 5_000);
+
+    world.hand.forward_to(from_millis(START + 6_000));
+    let asked = world.claim().await.remove(0);
+    world.settle(&asked, Settlement::Later(Duration::from_mins(5), Vec::new())).await;
+    world.hand.forward_to(from_millis(START + 60_000));
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 60_000);
+
+    let unknown = RunId::try_from("0".repeat(32)).unwrap();
+    assert!(!world.ledger.hurry(unknown).await.unwrap());
 }

@@ -7,11 +7,12 @@ use anyhow::Context;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{connection_name, host, reporting};
+use super::{connection_name, ended_door, host, reporting};
 use crate::action::Form;
 use crate::clock::Clock;
 use crate::directory::{Connection, Directory, People};
-use crate::executors::Finding;
+use crate::executors::gitlab::GitLabCi;
+use crate::executors::{Finding, Probe};
 use crate::forges::Forge;
 use crate::forges::memory::Remembering;
 use crate::hooks::Hook;
@@ -19,15 +20,18 @@ use crate::hooks::forgejo::ForgejoHook;
 use crate::hooks::github::GithubHook;
 use crate::hooks::gitlab::GitLabHook;
 use crate::hooks::pagure::PagureHook;
+use crate::remote::gitlab::settings::GitLabSettings;
 use crate::reporters::Reporter;
 use crate::reporters::forgejo::Forgejo;
 use crate::reporters::github::Github;
 use crate::reporters::gitlab::GitLab;
 use crate::reporters::pagure::Pagure;
+use crate::rules::RuleSet;
 use crate::secret::{self, SecretRef};
 use crate::settings::Settings;
 use crate::subject::ConnectionName;
 use crate::worker::Site;
+use crate::worker::backoff::Backoff;
 
 /// What they can do.
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
@@ -53,11 +57,22 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
     for (name, github) in &settings.github {
         insert(("github", name), (&github.url, &github.people), (Github::FORMS, true))?;
     }
-    for (name, gitlab) in &settings.gitlab {
-        insert(("gitlab", name), (&gitlab.url, &gitlab.people), (GitLab::FORMS, true))?;
-    }
     for (name, pagure) in &settings.pagure {
         insert(("pagure", name), (&pagure.url, &pagure.people), (Pagure::FORMS, false))?;
+    }
+    for (name, gitlab) in &settings.gitlab {
+        let connection = Connection {
+            hosts: vec![host(&gitlab.url)],
+            builds: Some(gitlab.poll_min),
+            builds_references: true,
+            reserved: GitLabCi::reserved(&settings.service.run_parameter),
+            forms: GitLab::FORMS,
+            is_forge: true,
+            edits: true,
+            people: gitlab.people.clone(),
+            ..Connection::default()
+        };
+        directory.insert(connection_name("gitlab", Some(name))?, connection);
     }
     Ok(())
 }
@@ -80,7 +95,11 @@ pub(super) fn add(
     }
     for (name, of) in &settings.gitlab {
         let gitlab = GitLab::new(name, host(&of.url), of, clock.clone())?;
-        let site = site(gitlab, (host(&of.url), of.concurrency), clock);
+        let site = Site {
+            poll: Backoff { min: of.poll_min, max: of.poll_max },
+            executor: Some(Arc::new(gitlab_ci(settings, (name, of), clock)?)),
+            ..site(gitlab, (host(&of.url), of.concurrency), clock)
+        };
         sites.insert(connection_name("gitlab", Some(name))?, site);
     }
     for (name, of) in &settings.pagure {
@@ -156,10 +175,20 @@ pub(super) fn door(
     Ok(Some((connection, secrets)))
 }
 
-/// Asks each whether it can be used for `projects`.
+/// Who starts the pipelines of a GitLab.
+pub(super) fn gitlab_ci(
+    settings: &Settings,
+    (name, of): (&str, &GitLabSettings),
+    clock: &Clock,
+) -> anyhow::Result<GitLabCi> {
+    let run_parameter = &settings.service.run_parameter;
+    GitLabCi::new(name, of, (run_parameter, ended_door(settings)?), clock.clone())
+}
+
+/// Asks each whether it can be used for `projects`, and as `rules` want to use it.
 pub(super) async fn probe(
     settings: &Settings,
-    projects: &[String],
+    (rules, projects): (&RuleSet, &[String]),
     clock: &Clock,
 ) -> anyhow::Result<Vec<(ConnectionName, Vec<Finding>)>> {
     let mut findings = Vec::new();
@@ -176,7 +205,13 @@ pub(super) async fn probe(
     for (name, of) in &settings.gitlab {
         let gitlab = GitLab::new(name, host(&of.url), of, clock.clone())?;
         let connection = connection_name("gitlab", Some(name))?;
-        findings.push((connection, told(gitlab.probe(projects).await)));
+        let mut found = told(gitlab.probe(projects).await);
+        // Where the token is no good each project would only repeat it.
+        if found.first().is_some_and(|token| token.problem.is_none()) {
+            let jobs = rules.jobs_on(&connection);
+            found.extend(gitlab_ci(settings, (name, of), clock)?.probe(&jobs).await);
+        }
+        findings.push((connection, found));
     }
     for (name, of) in &settings.pagure {
         let pagure = Pagure::new(name, host(&of.url), of, clock.clone())?;

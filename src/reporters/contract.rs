@@ -1,6 +1,7 @@
 //! What every reporter promises, asked of each by its own tests.
 
 mod board;
+pub(crate) mod series;
 
 use std::time::Duration;
 

@@ -3,7 +3,6 @@
 //! A status has a name of our choosing, and what can follow upon what is GitLab's own affair (see
 //! `flag`).  Comments can be edited, so there is one that is kept up to date.
 
-mod client;
 mod flag;
 mod forge;
 mod probe;
@@ -11,77 +10,20 @@ mod probe;
 mod tests;
 mod thread;
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use async_trait::async_trait;
-use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::Deserialize;
-use url::Url;
 
-use self::client::Client;
 use super::board;
 use crate::action::{Board, Form, Notice, Report};
 use crate::clock::Clock;
-use crate::directory::People;
 use crate::executors::Try;
 use crate::remote::Failure;
+use crate::remote::gitlab::Client;
+use crate::remote::gitlab::settings::GitLabSettings;
 use crate::reporters::Reporter;
 use crate::secret::SecretRef;
 use crate::subject::{Subject, SubjectKind};
-
-/// One GitLab: `[gitlab.NAME]`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GitLabSettings {
-    /// Its address: `https://gitlab.com/`, or that of a GitLab of your own.
-    #[serde(default = "GitLabSettings::url")]
-    pub url: Url,
-    /// The token that reports: of a user, a project or a group.
-    pub token: SecretRef,
-    /// The secret tokens that webhooks carry: one, or two while one replaces the other.
-    #[serde(default)]
-    pub webhook_tokens: Vec<SecretRef>,
-    /// The signing tokens (`whsec_…`) of webhooks: one, or two while one replaces the other.
-    #[serde(default)]
-    pub webhook_signing_tokens: Vec<SecretRef>,
-    /// What stands before the rule in the name of a status.
-    #[serde(default = "GitLabSettings::context_prefix")]
-    pub context_prefix: String,
-    /// How many calls are under way at once.
-    #[serde(default = "GitLabSettings::concurrency")]
-    pub concurrency: usize,
-    /// The limit of one call.
-    #[serde(default = "GitLabSettings::timeout", with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub timeout: Duration,
-    /// What people are, whatever GitLab says of them; by their numbers.
-    #[serde(default)]
-    pub people: People,
-}
-
-impl GitLabSettings {
-    /// How long `context_prefix` may be.
-    pub const CONTEXT_PREFIX_MAX_CHARS: usize = 100;
-
-    #[expect(clippy::expect_used, reason = "the text does not change")]
-    fn url() -> Url {
-        Url::parse("https://gitlab.com/").expect("it is an address")
-    }
-
-    fn context_prefix() -> String {
-        "pointsman/".to_owned()
-    }
-
-    fn concurrency() -> usize {
-        4
-    }
-
-    fn timeout() -> Duration {
-        Duration::from_secs(30)
-    }
-}
 
 /// A GitLab, with the token of who reports there.
 #[derive(Debug)]
@@ -160,6 +102,9 @@ impl Reporter for GitLab {
         match report.form {
             Form::Flag if report.subject.kind == SubjectKind::Job => {
                 Err(no_place(&report.subject, "a job has no commit there"))
+            }
+            Form::Flag if report.subject.kind == SubjectKind::Series => {
+                Err(no_place(&report.subject, "a series has no commit there"))
             }
             Form::Flag => flag::set(&self.client, &self.context_prefix, report).await,
             Form::Comment => {

@@ -4,7 +4,12 @@
 //! is sent again with the same `Message-ID`, which is computed: **a letter may be delivered
 //! twice, but only if the server's answer to it was lost**, and most readers then show one.
 //! A recipient that the server refuses stops the letter for all, so that it is noticed.
+//!
+//! A letter about a patch series answers its mails: it stands in their thread, under their
+//! subject.  Only where the settings say so does it also go to the author, whose address is what
+//! a mail claims: one that is odd, or that the server refuses, stops nothing.
 
+mod answer;
 mod letter;
 mod plain;
 mod post;
@@ -58,10 +63,13 @@ pub struct MailSettings {
     /// Who gets a copy.
     #[serde(default)]
     pub cc: Vec<String>,
+    /// Whether the author of a patch series is written to as well.
+    #[serde(default)]
+    pub to_author: bool,
     /// Where answers go, if not to who writes.
     #[serde(default)]
     pub reply_to: Option<String>,
-    /// What stands in brackets at the beginning of each `Subject`.
+    /// What stands in brackets at the beginning of each `Subject`, but of an answer to a series.
     #[serde(default = "MailSettings::prefix")]
     pub prefix: String,
     /// The name by which we greet the server; by default that of this machine.
@@ -155,12 +163,13 @@ impl Mail {
     }
 
     async fn send(&self, letter: &Letter) -> Result<(), Failure> {
-        let message = self.sender.write(letter, self.clock.now()).map_err(|error| {
-            Failure::give_up(
-                error.context(format!("cannot write a letter of `mail.{}`", self.name)),
-            )
-        })?;
-        self.office.send(&message).await
+        let what = || format!("cannot write a letter of `mail.{}`", self.name);
+        let written = self.sender.write(letter, self.clock.now()).with_context(what);
+        let written = written.map_err(Failure::give_up)?;
+        if let Some(reason) = written.not_to_author {
+            tracing::info!(mail = self.name, reason, "The author of a series is not written to");
+        }
+        self.office.send(&written).await
     }
 }
 

@@ -230,6 +230,7 @@ impl Case<'_> {
             Outcome::Held { wanted, found, .. } | Outcome::Untrusted { wanted, found } => {
                 json!({ "wanted": wanted, "found": found })
             }
+            Outcome::OptedOut { word } => json!({ "word": shown(word) }),
             Outcome::Lacks { what } => json!({ "what": shown(what) }),
         };
         self.voice.say(&format!("reason-{}", outcome.as_str()), &values)

@@ -45,6 +45,9 @@ fn count(rules: &RuleSet, event: &Event, names: &mut Value) {
     if let Some(proposal) = event.pull_request() {
         put(&["standing"], trust::author(directory, proposal));
     }
+    if let Some(on) = event.series() {
+        put(&["standing"], trust::sender(directory, &on.instance, &on.series.submitter));
+    }
     match event {
         Event::Comment(said) => {
             let writer = trust::writer(directory, &said.on.instance, &said.comment);
@@ -135,14 +138,19 @@ impl<'a> Case<'a> {
         if rule.conditions.is_empty() {
             return None;
         }
-        let context = expression::context(&self.names);
-        for condition in &rule.conditions {
+        let names = self.names_for(rule);
+        let has_branch = names.get("branch").is_some();
+        let context = expression::context(&names);
+        // What is said of the branch is asked once there is one.
+        let is_asked =
+            |condition: &&Expression| has_branch || rule.git.is_none() || !condition.uses("branch");
+        for condition in rule.conditions.iter().filter(is_asked) {
             match condition.holds(&context) {
                 Ok(true) => {}
                 Ok(false) => {
                     return Some(Outcome::Not {
                         condition: condition.source().to_owned(),
-                        saw: self.seen_by(condition),
+                        saw: seen_by(&names, condition),
                     });
                 }
                 Err(error) => {
@@ -156,16 +164,13 @@ impl<'a> Case<'a> {
         None
     }
 
-    /// The values of the names in a condition, short enough to be kept.
-    fn seen_by(&self, condition: &Expression) -> Vec<(String, String)> {
-        /// How much of a value is worth keeping.
-        const SEEN_MAX_CHARS: usize = 120;
-        let value = |name: &str| {
-            let found = name.split('.').try_fold(&self.names, |value, step| value.get(step));
-            found.map_or_else(|| "undefined".to_owned(), ToString::to_string)
-        };
-        let short = |text: String| text.chars().take(SEEN_MAX_CHARS).collect();
-        condition.names().iter().map(|name| (name.clone(), short(value(name)))).collect()
+    /// The names that the expressions of `rule` may use: the branch that it builds among them.
+    pub(super) fn names_for(&self, rule: &Rule) -> Value {
+        let mut names = self.names.clone();
+        if let (Some(branch), Some(names)) = (self.branch_of(rule), names.as_object_mut()) {
+            names.insert("branch".to_owned(), branch.names(None));
+        }
+        names
     }
 
     fn notify(&self, rule: &Rule, wanted: &mut Wanted) -> Result<(), Outcome> {
@@ -207,6 +212,18 @@ impl<'a> Case<'a> {
             }),
         })
     }
+}
+
+/// The values of the names in a condition, short enough to be kept.
+fn seen_by(names: &Value, condition: &Expression) -> Vec<(String, String)> {
+    /// How much of a value is worth keeping.
+    const SEEN_MAX_CHARS: usize = 120;
+    let value = |name: &str| {
+        let found = name.split('.').try_fold(names, |value, step| value.get(step));
+        found.map_or_else(|| "undefined".to_owned(), ToString::to_string)
+    };
+    let short = |text: String| text.chars().take(SEEN_MAX_CHARS).collect();
+    condition.names().iter().map(|name| (name.clone(), short(value(name)))).collect()
 }
 
 /// The line in which what `rule` wants for `subject` at `connection` waits for each other.

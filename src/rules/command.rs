@@ -308,6 +308,7 @@ impl Case<'_> {
             | Outcome::Failed { .. }
             | Outcome::Already { .. }
             | Outcome::Asks
+            | Outcome::OptedOut { .. }
             | Outcome::Untrusted { .. }
             | Outcome::Lacks { .. } => {
                 let values = json!({ "rule": name, "reason": self.reason(outcome) });

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::texts::Voice;
-use super::{RuleSet, command, progress, proposal, push};
+use super::{RuleSet, command, progress, proposal, push, series};
 use crate::decision::{Considered, Decision, Known, Outcome};
 use crate::event::Event;
 
@@ -33,7 +33,10 @@ pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Brea
         Event::Comment(said) => proposal::take_note_of_comment(rules, said, known, &mut decision),
         Event::Command(said) => command::take_note(rules, said, known),
         Event::Push(push) => push::take_note((rules, &voice), (event, push), known, &mut decision),
-        Event::Series(_) | Event::Applied(_) => Ok(()),
+        Event::Series(on) => series::take_note((rules, &voice), on, known, &mut decision),
+        Event::Applied(of) => {
+            series::take_note_of_branch((rules, &voice), of, known, &mut decision)
+        }
         Event::Build(build) => progress::take_note((rules, &voice), build, known, &mut decision),
     };
     match (is_news, event) {
@@ -60,7 +63,7 @@ fn ask(
     }
     let mut has_to_ask = false;
     for rule in rules.about(event, breadth) {
-        if case.was_asked_before(rule) {
+        if case.was_asked_before(rule) || !case.is_meant(rule) {
             continue;
         }
         let outcome = case.ask(rule, decision);

@@ -8,7 +8,7 @@ use crate::action::Form;
 use crate::clock::from_millis;
 use crate::command::Command;
 use crate::decision::{Decision, Known};
-use crate::directory::{Connection, Directory, People};
+use crate::directory::{Connection, Directory, OptOut, People};
 use crate::event::command::{CommandEvent, kind_of};
 use crate::event::proposal::{Asked, Comment, Head, PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
@@ -57,6 +57,23 @@ fn directory_of(edits: bool) -> Arc<Directory> {
         },
         ..Connection::default()
     };
+    let lists = Connection {
+        hosts: host("lists.example"),
+        forms: &[Form::Flag],
+        is_forge: true,
+        has_series: true,
+        people: People {
+            maintainers: ["1".to_owned()].into(),
+            contributors: ["2".to_owned()].into(),
+            ..People::default()
+        },
+        ..Connection::default()
+    };
+    directory.insert(name("lists.main"), lists);
+    let tree = Connection { is_tree: true, ..Connection::default() };
+    directory.insert(name("git.points"), tree);
+    directory.opt_out =
+        OptOut { tags: vec!["RFC".to_owned()], notes: vec!["ci-tag: skip".to_owned()] };
     let chat = Connection { forms: &[Form::Message], ..Connection::default() };
     directory.insert(name("builds.main"), executor);
     directory.insert(name("forge.main"), forge);

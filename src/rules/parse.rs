@@ -13,10 +13,12 @@ use super::texts::Texts;
 use super::{Build, NoticeRule, ReportRule, Rule, RuleSource, Target};
 use crate::action::Form;
 use crate::directory::Directory;
+use crate::event::series::BRANCH_NAMES;
 use crate::expression::{Expression, ExpressionError, Text};
 use crate::subject::ConnectionName;
 
 mod salvage;
+mod series;
 mod shape;
 mod spots;
 mod test;
@@ -38,6 +40,19 @@ pub(super) const REPORT_NAMES: &[&str] = &[
     "run.id",
     "run.attempt",
     "previous.verdict",
+    "series.id",
+    "series.version",
+    "series.title",
+    "series.url",
+    "series.root",
+    "series.count",
+    "branch.url",
+    "branch.name",
+    "branch.sha",
+    "branch.base",
+    "branch.base_name",
+    "blamed",
+    "was_broken",
 ];
 
 /// What stands in rules files.
@@ -138,7 +153,7 @@ fn one(
     let mut reader = Reader { inspection, directory, table, spec: &spec };
     if is_whole {
         // What was left out would only be missed.
-        reader.check_shape(span.clone());
+        reader.check_shape(&span);
     }
     let rule = Rule {
         name: spec.name.clone(),
@@ -148,6 +163,10 @@ fn one(
         places: reader.places(),
         conditions: reader.conditions(),
         trust: spec.trust,
+        git: spec.git.as_ref().and_then(|name| reader.tree(name)),
+        each_patch: spec.each_patch,
+        baseline: spec.baseline,
+        opt_out: spec.opt_out,
         build: spec.build.as_ref().and_then(|build| reader.build(build)),
         reports: reader.reports(),
         notices: reader.notices(),
@@ -223,14 +242,19 @@ impl Reader<'_, '_> {
         conditions
     }
 
-    /// The names that every kind of event in `on` has.
+    /// The names that every kind of event in `on` has, and those of the branch that a series is put
+    /// on.
     fn event_names(&self) -> Vec<&'static str> {
         let kinds = self.spec.on.as_slice();
         let Some((first, rest)) = kinds.split_first() else {
             return Vec::new();
         };
         let in_all = |name: &&str| rest.iter().all(|kind| kind.names().contains(name));
-        first.names().iter().copied().filter(in_all).collect()
+        let mut names: Vec<_> = first.names().iter().copied().filter(in_all).collect();
+        if self.spec.git.is_some() {
+            names.extend(BRANCH_NAMES);
+        }
+        names
     }
 
     fn check_names(&mut self, used: &[String], known: &[&str], span: &Span) {
@@ -287,7 +311,7 @@ impl Reader<'_, '_> {
         for (parameter, source) in &build.parameters {
             let span = self.span(&["build", "parameters", parameter]);
             let connection = name.as_ref().and_then(|name| self.directory.find(name));
-            if connection.is_some_and(|connection| connection.reserved.contains(parameter)) {
+            if connection.is_some_and(|connection| connection.reserves(parameter)) {
                 let message = format!("`{}` gives `{parameter}` a meaning of its own", build.on);
                 self.inspection.fault(span.clone(), message, None);
             }
@@ -296,7 +320,11 @@ impl Reader<'_, '_> {
             }
         }
         let job = build.job.trim_matches('/').to_owned();
-        name.map(|on| Build { on, job, parameters })
+        let reference = build.reference.as_ref().and_then(|source| {
+            let span = self.span(&["build", "ref"]);
+            self.text(source, &names, span)
+        });
+        name.map(|on| Build { on, job, reference, parameters })
     }
 
     fn unknown_connection(&mut self, name: &str, known: &[&str], what: &str, span: Span) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::index::Place;
 use super::report::Scene;
 use super::texts::Voice;
-use super::{RuleSet, text};
+use super::{RuleSet, series, text};
 use crate::action::{Action, Lookup, Task, Ticket};
 use crate::decision::{Decision, Known};
 use crate::event::build::BuildEvent;
@@ -59,6 +59,10 @@ pub(super) fn take_note(
         is_of_old_head: head.is_some_and(|head| head.as_str() != run.revision),
         changed: &[],
     };
+    if run.series.is_some() && run.state.is_done() {
+        series::blame::ended(&scene, run, decision);
+        return Ok(());
+    }
     // What the run itself was said to be before counts as the last verdict.
     let previous = if is_correction { Some(Verdict::Error) } else { known.previous };
     if let Some(stage) = text::stage(state) {

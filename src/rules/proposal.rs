@@ -9,7 +9,7 @@ use crate::command::{Command, Grammar};
 use crate::decision::{Decision, Known, SubjectState};
 use crate::event::EventKind;
 use crate::event::proposal::{CommentEvent, PullRequestEvent};
-use crate::run::{Run, RunState};
+use crate::run::{Role, Run, RunState};
 use crate::subject::{CommitSha, Verdict};
 
 /// Takes note of an event about a proposal: `Err` says why it is no news.
@@ -193,6 +193,7 @@ pub(super) fn next_state(proposal: &PullRequestEvent, known: &Known) -> SubjectS
             None => proposal.pusher(),
         },
         answers: state.map(|state| state.answers.clone()).unwrap_or_default(),
+        series: None,
         target,
         head,
     };
@@ -236,7 +237,7 @@ pub(super) fn cancel(
 ) {
     decision.remarks.push(format!("run {} is cancelled: {reason}", run.id));
     let run = Run { cancelling: Some(reason), ..run.clone() };
-    if run.state == RunState::Held {
+    if run.state == RunState::Held || run.role() == Some(Role::Apply) {
         // No executor has heard of it; people have.
         let run = Run { state: RunState::Done(Verdict::Cancelled), ..run };
         let scene =

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::case::{Case, flag, lane};
 use super::texts::Voice;
 use super::{RuleSet, text};
-use crate::action::{Action, Board, Form, Report, Stage, Task};
+use crate::action::{AboutSeries, Action, Board, Form, Part, Report, Stage, Task};
 use crate::decision::{Answer, Known};
-use crate::run::{ReportTo, Run, When};
+use crate::run::{OfSeries, ReportTo, Role, Run, When};
 use crate::subject::{ConnectionName, Subject, SubjectKind, Verdict};
 
 /// Everything that is needed to tell people about a run.
@@ -50,6 +50,15 @@ impl Scene<'_> {
         actions
     }
 
+    /// As [`Scene::told`], but only where how far the run is shows as a state.
+    pub(super) fn states(&self, run: &Run, stage: Stage, previous: Option<Verdict>) -> Vec<Action> {
+        let is_state =
+            |action: &Action| matches!(&action.task, Task::Report(of) if of.form == Form::Flag);
+        let mut actions = self.told(run, stage, previous);
+        actions.retain(is_state);
+        actions
+    }
+
     /// Whether the report is made: states always show how far the run is; words are for verdicts,
     /// and never for a run that we cancelled ourselves.
     fn is_wanted(
@@ -76,6 +85,11 @@ impl Scene<'_> {
             return true;
         }
         if to.form == Form::Comment && run.cancelling.is_some() {
+            return false;
+        }
+        // What failed before, too, is no news to anybody.
+        let was_broken = run.series.as_ref().is_some_and(|of| of.was_broken);
+        if was_broken && to.when != When::Always {
             return false;
         }
         let was_bad = previous.is_some_and(Verdict::is_bad);
@@ -121,7 +135,7 @@ impl Scene<'_> {
             words = text::signed(&self.with_advice(run, words, stage), &marker);
         }
         Action {
-            key: format!("report/{place}/{}", stage.as_str()),
+            key: format!("report/{place}/{}{}", stage.as_str(), edition(run)),
             lane: lane(&run.subject, &run.rule, &to.to),
             slot: Some(format!("report/{place}")),
             connection: to.to.clone(),
@@ -139,7 +153,7 @@ impl Scene<'_> {
     ) -> Report {
         Report {
             run: run.id.clone(),
-            rule: run.rule.clone(),
+            rule: shown_rule(run).to_owned(),
             subject: run.subject.clone(),
             revision: run.revision.clone(),
             form: to.form,
@@ -149,7 +163,7 @@ impl Scene<'_> {
             marker,
             board,
             flag: flag(&run.subject, &run.rule),
-            series: None,
+            series: run.series.as_ref().map(|of| Box::new(about(of))),
         }
     }
 
@@ -160,7 +174,8 @@ impl Scene<'_> {
         (stage, previous): (Stage, Option<Verdict>),
     ) -> String {
         let reason = run.cancelling.as_deref().or(run.reason.as_deref());
-        text::Told { run, stage, reason, previous }.words(self.voice, to)
+        let is_letter = self.rules.directory.find(&to.to).is_some_and(|to| to.letters);
+        text::Told { run, stage, reason, previous, is_letter }.words(self.voice, to)
     }
 
     /// `words`, and what can be done about what they tell.
@@ -272,4 +287,35 @@ pub(super) fn board_lane(subject: &Subject, connection: &ConnectionName) -> Stri
 /// that is none.
 pub(super) fn board_slot(subject: &Subject, connection: &ConnectionName, is_news: bool) -> String {
     format!("board/{subject}/{connection}/{is_news}")
+}
+
+/// What a report tells of the series that was built.
+fn about(of: &OfSeries) -> AboutSeries {
+    let (part, patch) = match of.role {
+        Role::Apply => (Part::Apply, None),
+        Role::Prefix(patch) => (Part::Build, Some(patch)),
+        Role::Whole | Role::Bisect(_) | Role::Base => (Part::Build, None),
+    };
+    AboutSeries {
+        of: of.of.clone(),
+        branch: of.branch.clone(),
+        patch,
+        part,
+        was_broken: of.was_broken,
+        blamed: of.blamed,
+    }
+}
+
+/// The name of the check: builds of single patches are the rule's.
+fn shown_rule(run: &Run) -> &str {
+    match run.role() {
+        Some(Role::Prefix(_) | Role::Bisect(_) | Role::Base) => run.ordered_by(),
+        Some(Role::Apply | Role::Whole) | None => &run.rule,
+    }
+}
+
+/// What tells a report from an earlier one of the same run and stage that knew less.
+fn edition(run: &Run) -> String {
+    let blamed = run.series.as_ref().and_then(|of| of.blamed);
+    blamed.map(|patch| format!("/blamed-{patch}")).unwrap_or_default()
 }

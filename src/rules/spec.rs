@@ -46,6 +46,18 @@ pub struct RuleSpec {
     /// The build it starts.
     #[serde(default)]
     pub build: Option<BuildSpec>,
+    /// The repository, `[git.NAME]`, that a series is put on a branch of before it is built.
+    #[serde(default)]
+    pub git: Option<String>,
+    /// Whether the patches of a series are built one by one, too.
+    #[serde(default)]
+    pub each_patch: EachPatch,
+    /// Whether a failure of a series is compared with a build of its base before it is told.
+    #[serde(default = "RuleSpec::yes")]
+    pub baseline: bool,
+    /// Whether a series is left alone whose author says so (`[series]` in the settings).
+    #[serde(default = "RuleSpec::yes")]
+    pub opt_out: bool,
     /// Where the build is reported.
     #[serde(default)]
     pub report: Vec<ReportSpec>,
@@ -70,6 +82,12 @@ impl RuleSpec {
         // A rule that is built by command only heeds just the commands that it names.
         if self.build.is_some() && kinds.iter().any(builds_heads) {
             kinds.extend([EventKind::CommandTest, EventKind::CommandRetest, EventKind::CommandOk]);
+        }
+        if self.build.is_some() && kinds.contains(&EventKind::SeriesPosted) {
+            kinds.extend([EventKind::SeriesRecheck, EventKind::SeriesApproved]);
+        }
+        if self.build.is_some() && self.git.is_some() {
+            kinds.push(EventKind::SeriesApplied);
         }
         kinds.sort_unstable();
         kinds.dedup();
@@ -172,9 +190,26 @@ pub struct BuildSpec {
     pub on: String,
     /// The full name of the job, folders separated by `/`.
     pub job: String,
+    /// The branch or tag to build, for executors that build those; the branch of the series when
+    /// absent, or the branch that was pushed to.  A text with `{{ names }}`.
+    #[serde(default, rename = "ref")]
+    pub reference: Option<String>,
     /// What the job is told; texts with `{{ names }}`.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+}
+
+/// Whether the patches of a series are built one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EachPatch {
+    /// The series is built as a whole.
+    #[default]
+    Never,
+    /// Each patch is built, with those before it, and has a verdict of its own.
+    Always,
+    /// When the whole fails, the first bad patch is looked for by halving.
+    OnFailure,
 }
 
 /// A place where the build is reported.

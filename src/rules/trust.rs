@@ -6,6 +6,7 @@ use crate::directory::{Directory, People};
 use crate::event::Event;
 use crate::event::command::CommandEvent;
 use crate::event::proposal::{Comment, PullRequestEvent, Pusher, Standing};
+use crate::event::series::Sender;
 
 /// Whether a rule may build a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,16 @@ pub(super) fn author(directory: &Directory, proposal: &PullRequestEvent) -> Stan
     let author = (proposal.author_id.as_ref(), proposal.author.as_str());
     let id = lasting(directory, &proposal.instance, author);
     standing(people(directory, &proposal.instance), id, proposal.standing())
+}
+
+/// What the sender of a mail counts as: only what the operator says of them, and only where it is
+/// known who they are, if anybody vouches for senders there at all.
+pub(super) fn sender(directory: &Directory, instance: &str, sender: &Sender) -> Standing {
+    let forge = directory.forge_at(instance).and_then(|forge| directory.find(forge));
+    let id = lasting(directory, instance, (sender.id.as_ref(), &sender.email));
+    let own = standing(people(directory, instance), id, Standing::Stranger);
+    let is_known = sender.vouched || !forge.is_some_and(|forge| forge.vouches);
+    if is_known { own } else { Standing::Stranger }
 }
 
 /// What the writer of a comment counts as, as far as its message tells.

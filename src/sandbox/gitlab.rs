@@ -3,11 +3,14 @@
 //! What a control does is posted before the control returns, with the status of the answer; what
 //! a call to the API causes is posted by [`GitLabStandIn::echo`].
 
+pub mod ci;
+
 mod api;
 mod hooks;
 mod memory;
 mod notes;
 mod people;
+mod pipelines;
 mod server;
 mod shape;
 mod status;

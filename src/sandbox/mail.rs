@@ -53,6 +53,7 @@ pub struct MailStandIn {
 struct Memory {
     letters: Vec<Letter>,
     users: BTreeMap<String, String>,
+    refused: BTreeMap<String, &'static str>,
     mood: Mood,
     answers_to_lose: usize,
 }
@@ -81,6 +82,11 @@ impl MailStandIn {
     /// Makes a user; from then on nobody sends anything without logging in.
     pub fn add_user(&self, user: &str, password: &str) {
         locked(&self.memory).users.insert(user.to_owned(), password.to_owned());
+    }
+
+    /// Gives this reply whenever somebody wants to write to `address`.
+    pub fn refuse(&self, address: &str, reply: &'static str) {
+        locked(&self.memory).refused.insert(address.to_owned(), reply);
     }
 
     /// Changes how it behaves.

@@ -19,6 +19,7 @@ use crate::telemetry::{self, LogSettings};
 mod forges;
 mod series;
 mod told;
+mod trees;
 
 /// Something wrong with one key, or with several together.
 pub(super) struct Complaint {
@@ -105,6 +106,11 @@ impl Section for ServiceSettings {
         if let Some(url) = &self.page_url {
             complaints.address("page_url", url);
         }
+        complaints.when(
+            self.run_secret.is_some() && self.page_url.is_none(),
+            &["run_secret"],
+            "needs `page_url`: builds are told where to say that they have ended",
+        );
         complaints.0
     }
 }

@@ -21,6 +21,7 @@ const DEFAULTS_NAME: &str = "the compiled-in defaults";
 /// The keys whose value is a path, or a reference to a secret in a file.
 pub(super) const PATHS: &[&str] = &[
     "ledger.path",
+    "service.run_secret",
     "web.token",
     "topics.dirs",
     "rules.dir",
@@ -32,10 +33,14 @@ pub(super) const PATHS: &[&str] = &[
     "forgejo.*.token",
     "forgejo.*.webhook_secrets",
     "git.*.dir",
+    "git.*.known_hosts",
+    "git.*.ssh_key",
+    "git.*.token",
     "github.*.private_key",
     "github.*.token",
     "github.*.webhook_secrets",
     "gitlab.*.token",
+    "gitlab.*.trigger_tokens.*",
     "gitlab.*.webhook_signing_tokens",
     "gitlab.*.webhook_tokens",
     "jenkins.*.password",

@@ -12,6 +12,7 @@ use super::pattern::Pattern;
 use super::{Field, Topic, fields};
 use crate::envelope::Envelope;
 use crate::event::proposal::CommentEvent;
+use crate::event::series::SeriesEvent;
 use crate::event::{Event, Family};
 use crate::expression::{self, Expression, ExpressionError};
 
@@ -285,16 +286,18 @@ fn assemble(topic: &Topic, mut values: Map<String, Value>) -> Result<Event, Read
             Ok(Event::Comment(CommentEvent { on, comment }))
         }
         Family::Push => typed(topic, "", &Value::Object(values)).map(Event::Push),
-        Family::Series => typed(topic, "", &Value::Object(values)).map(Event::Series),
+        Family::Series => {
+            let event: SeriesEvent = typed(topic, "", &Value::Object(values))?;
+            event.told().map(|told| Event::Series(Box::new(told))).map_err(|message| {
+                let series = topic.read.iter().find(|field| field.name == "series");
+                unusable(topic, ("series", series), message)
+            })
+        }
         Family::Build => typed(topic, "", &Value::Object(values)).map(Event::Build),
-        Family::Command | Family::Applied => Err(ReadError {
-            topic: topic.name.clone(),
-            file: topic.file.clone(),
-            field: "event".to_owned(),
-            expression: String::new(),
-            message: "events of this kind are found by ourselves, and not read from a message"
-                .to_owned(),
-        }),
+        Family::Command | Family::Applied => {
+            let message = "events of this kind are found by ourselves, and not read from a message";
+            Err(unusable(topic, ("event", None), message.to_owned()))
+        }
     }
 }
 
@@ -307,17 +310,23 @@ fn typed<T: DeserializeOwned>(topic: &Topic, prefix: &str, values: &Value) -> Re
         let why = one_line(&error.inner().to_string(), MESSAGE_MAX);
         let message =
             if why.contains(&value) { why } else { format!("{why}; the value is {value}") };
-        match topic.read.iter().find(|field| field.name == name) {
-            Some(field) => fault(topic, field, message),
-            None => ReadError {
-                topic: topic.name.clone(),
-                file: topic.file.clone(),
-                field: name,
-                expression: String::new(),
-                message,
-            },
-        }
+        let field = topic.read.iter().find(|field| field.name == name);
+        unusable(topic, (&name, field), message)
     })
+}
+
+/// Says what is wrong with `name`, which may be no field that is read by itself.
+fn unusable(topic: &Topic, (name, field): (&str, Option<&Field>), message: String) -> ReadError {
+    match field {
+        Some(field) => fault(topic, field, message),
+        None => ReadError {
+            topic: topic.name.clone(),
+            file: topic.file.clone(),
+            field: name.to_owned(),
+            expression: String::new(),
+            message,
+        },
+    }
 }
 
 fn fault(topic: &Topic, field: &Field, message: String) -> ReadError {

@@ -60,7 +60,8 @@ fn wipe_fields(fields: &mut Map<String, Value>, run_parameter: &str) {
     }
 }
 
-/// Wipes one of a list of parameters: `NAME=VALUE`, or an object with `name` and `value`.
+/// Wipes one of a list of parameters: `NAME=VALUE`, or an object with `name` (or `key`) and
+/// `value`.
 fn wipe_entry(entry: &mut Value, run_parameter: &str) {
     match entry {
         Value::String(text) => match text.split_once('=') {
@@ -69,14 +70,15 @@ fn wipe_entry(entry: &mut Value, run_parameter: &str) {
             None => REDACTED.clone_into(text),
         },
         Value::Object(fields) => {
-            let name = fields.get("name").and_then(Value::as_str);
-            if name == Some(run_parameter) {
+            let named = |word: &&str| fields.get(*word).is_some_and(Value::is_string);
+            let word = ["name", "key"].into_iter().find(named);
+            let name = word.and_then(|word| fields.get(word)).cloned();
+            if name.as_ref().and_then(Value::as_str) == Some(run_parameter) {
                 return;
             }
-            let name = name.map(str::to_owned);
             wipe_fields(fields, "");
-            if let Some(name) = name {
-                fields.insert("name".to_owned(), name.into());
+            if let (Some(word), Some(name)) = (word, name) {
+                fields.insert(word.to_owned(), name);
             }
         }
         Value::Null => {}
@@ -98,9 +100,11 @@ mod tests {
             "parameters": ["A=1", "PASSWORD=x=y\nz", "POINTSMAN_RUN=0123", "broken", 7, null, ["q"]],
             "build": {"parameters": {"A": "1", "POINTSMAN_RUN": "0123", "N": {"deep": "x"}}},
             "list": [{"parameter": [{"name": "P", "value": "x"}, {"name": "POINTSMAN_RUN", "value": "0"}]}],
+            "variables": [{"key": "P", "value": "x"}, {"key": "POINTSMAN_RUN", "value": "0"}],
             "token": "x",
         });
-        let paths = ["parameters", "build.parameters", "list.parameter", "token", "no.such"];
+        let paths =
+            ["parameters", "build.parameters", "list.parameter", "variables", "token", "no.such"];
         let paths = paths.map(str::to_owned);
         assert_eq!(
             redacted(&body, &paths, "POINTSMAN_RUN"),
@@ -114,6 +118,9 @@ mod tests {
                 "list": [{"parameter": [
                     {"name": "P", "value": "[redacted]"}, {"name": "POINTSMAN_RUN", "value": "0"},
                 ]}],
+                "variables": [
+                    {"key": "P", "value": "[redacted]"}, {"key": "POINTSMAN_RUN", "value": "0"},
+                ],
                 "token": "[redacted]",
             })
         );

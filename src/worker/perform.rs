@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::apply::Workshop;
 use super::inquire::{inquire, unanswered};
 use super::{Site, Worker};
 use crate::action::{Lookup, Order, Task};
@@ -49,8 +50,11 @@ impl Worker {
                     Err((failure, unanswered(inquiry)))
                 }
             }
-            Task::Apply(_) | Task::Push(_) => {
-                Err((no_such_role(connection, "put a series on a branch"), Vec::new()))
+            Task::Apply(order) => {
+                Workshop { worker: self, connection, site }.apply(claimed, order).await
+            }
+            Task::Push(order) => {
+                Workshop { worker: self, connection, site }.push(claimed, order).await
             }
             Task::Notify(notice) => match &site.reporter {
                 Some(reporter) => told(reporter.notify(notice, attempt).await),
@@ -228,7 +232,9 @@ impl Here<'_> {
         let (event, verdict, reason) = match &sighting.state {
             BuildState::Queued(why) => (EventKind::BuildQueued, None, why.clone()),
             BuildState::Running => (EventKind::BuildStarted, None, None),
-            BuildState::Finished(verdict) => (EventKind::BuildFinished, Some(*verdict), None),
+            BuildState::Finished(verdict) => {
+                (EventKind::BuildFinished, Some(*verdict), sighting.reason.clone())
+            }
             BuildState::Gone => (EventKind::BuildFinished, Some(Verdict::Error), None),
         };
         let run = claimed.run.as_ref().map(|run| run.id.clone()).or_else(|| sighting.run.clone());

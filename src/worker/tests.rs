@@ -48,7 +48,7 @@ impl Script {
 fn sighting(state: BuildState) -> Sighting {
     let queued = Some("5".to_owned());
     let ticket = Ticket { job: "ci/pr".to_owned(), queued, number: Some(12), ..Ticket::default() };
-    Sighting { state, ticket, run: None }
+    Sighting { state, ticket, run: None, reason: None }
 }
 
 #[async_trait]
@@ -385,3 +385,4 @@ async fn a_newer_report_takes_the_place_of_one_that_waits() {
 }
 
 mod inquiring;
+mod series;

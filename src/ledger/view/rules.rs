@@ -88,6 +88,7 @@ fn reason(outcome: &Outcome) -> Option<String> {
         Outcome::Elsewhere { name, .. } => Some(format!("`{name}` is another")),
         Outcome::Not { condition, .. } => Some(format!("`{condition}` does not hold")),
         Outcome::Failed { expression, .. } => Some(format!("`{expression}` cannot be evaluated")),
+        Outcome::OptedOut { word } => Some(format!("its author says `{word}`")),
         Outcome::Lacks { what } => Some(format!("there is no {what}")),
         Outcome::Untrusted { found, .. } => Some(format!("the author is `{found}`")),
         Outcome::Already { .. } => Some("it has ordered the revision before".to_owned()),

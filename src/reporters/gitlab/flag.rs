@@ -18,9 +18,9 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::client::{Client, Project, User};
 use super::cut;
 use crate::action::{Report, Stage};
+use crate::remote::gitlab::{Client, Project, User};
 use crate::remote::{Answer, Failure};
 use crate::subject::{CommitSha, SubjectKind, Verdict};
 

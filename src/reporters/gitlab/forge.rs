@@ -8,11 +8,11 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::GitLab;
-use super::client::{Client, Project, User};
 use crate::event::EventKind;
 use crate::event::proposal::{Base, Head, PullRequestEvent, PullRequestState, Standing};
 use crate::forges::{Account, Forge, Person};
 use crate::remote::Failure;
+use crate::remote::gitlab::{Client, Project, User};
 use crate::subject::{CommitSha, Subject};
 
 /// From here on somebody may merge into a protected branch, as the default branch of every new

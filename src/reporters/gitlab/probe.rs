@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::client::{Client, Project};
+use crate::remote::gitlab::{Client, Project};
 use crate::remote::{Failure, chain};
 
 /// The least with which a status can be set.

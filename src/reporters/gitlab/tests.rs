@@ -1,7 +1,12 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use tempfile::TempDir;
+use url::Url;
 
 use super::*;
 use crate::clock::{Hand, from_millis};
+use crate::directory::People;
 use crate::remote::chain;
 use crate::reporters::contract::{pull_request, report};
 use crate::sandbox::gitlab::{
@@ -102,11 +107,14 @@ fn settings(gitlab: &GitLabStandIn, token: std::path::PathBuf) -> GitLabSettings
     GitLabSettings {
         url: Url::parse(&gitlab.url()).unwrap(),
         token: SecretRef::File(token),
+        trigger_tokens: BTreeMap::new(),
         webhook_tokens: Vec::new(),
         webhook_signing_tokens: Vec::new(),
         context_prefix: GitLabSettings::context_prefix(),
         concurrency: 1,
         timeout: Duration::from_secs(30),
+        poll_min: Duration::from_secs(10),
+        poll_max: Duration::from_mins(5),
         people: People::default(),
     }
 }
@@ -119,4 +127,12 @@ fn outline(statuses: &[Status]) -> String {
         format!("{reference} {name} {state} {words:?} {}", target_url.as_deref().unwrap_or("-"))
     };
     statuses.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_series_has_no_place_here() {
+    let world = World::new().await;
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+    world.gitlab.set_mood(Mood::Failing(503));
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
 }

@@ -5,8 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Client, Project, User};
 use crate::remote::Failure;
+use crate::remote::gitlab::{Client, Project, User};
 use crate::reporters::board::{Posted, Thread};
 use crate::subject::Subject;
 

@@ -4,13 +4,15 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use lettre::Message;
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder};
+use lettre::{Address, Message};
 
 use super::MailSettings;
-use super::plain;
+use super::{answer, plain};
 use crate::action::{Notice, Report};
+use crate::event::series::{self, Series};
 use crate::message::hash;
 use crate::neutral;
 use crate::reporters::markup::{cut, without_marker};
@@ -26,39 +28,65 @@ const ID_MAX_CHARS: usize = 100;
 pub(super) struct Letter {
     /// What stands before the `@` of its `Message-ID`.
     pub(super) id: String,
-    /// The same of the letters that it answers, oldest first.
-    pub(super) thread: Vec<String>,
-    /// The `Subject`, without the prefix.
-    pub(super) title: String,
+    /// What it answers.
+    pub(super) parent: Parent,
     /// The words, as plain text.
     pub(super) text: String,
     /// The run that it is about.
     pub(super) run: Option<String>,
+    /// Who sent the series that it is about: text from outside.
+    pub(super) author: Option<series::Sender>,
+}
+
+/// What a letter answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parent {
+    /// A letter of ours, by what stands before the `@` of its `Message-ID`; and the `Subject`.
+    Ours(String, String),
+    /// Somebody's mail.
+    Theirs(answer::Answered),
 }
 
 impl Letter {
     /// A letter about a run.
     pub(super) fn of(report: &Report) -> Self {
         let stage = report.stage.as_str();
-        let place = place(&report.subject);
+        let title = format!("{}: {stage} for {}", report.rule, place(&report.subject));
+        let about = report.series.as_deref();
+        let patch = about.and_then(|about| about.patch.or(about.blamed));
+        let series = about.map(|about| &about.of.series);
         Self {
             id: id(&report.marker, stage),
-            thread: vec![root(&report.subject)],
-            title: format!("{}: {stage} for {place}", report.rule),
+            parent: parent(&report.subject, title, (series, patch)),
             text: plain::written(without_marker(&report.text, &report.marker)),
             run: Some(report.run.to_string()),
+            author: series.map(|series| series.submitter.clone()),
         }
     }
 
     /// A letter about something else.
     pub(super) fn notice(notice: &Notice) -> Self {
+        let title = format!("{}: {}", notice.rule, place(&notice.subject));
+        let series = notice.series.as_deref().map(|event| &event.series);
         Self {
             id: id(&notice.marker, "notice"),
-            thread: vec![root(&notice.subject)],
-            title: format!("{}: {}", notice.rule, place(&notice.subject)),
+            parent: parent(&notice.subject, title, (series, None)),
             text: plain::written(without_marker(&notice.text, &notice.marker)),
             run: None,
+            author: series.map(|series| series.submitter.clone()),
         }
+    }
+}
+
+/// Of a series, its own mail is answered; all else that is written about one subject is a thread.
+fn parent(
+    subject: &Subject,
+    title: String,
+    (series, patch): (Option<&Series>, Option<u32>),
+) -> Parent {
+    match series.and_then(|series| answer::answered(series, patch)) {
+        Some(answered) => Parent::Theirs(answered),
+        None => Parent::Ours(root(subject), title),
     }
 }
 
@@ -69,7 +97,20 @@ pub(super) struct Sender {
     to: Vec<Mailbox>,
     cc: Vec<Mailbox>,
     reply_to: Option<Mailbox>,
+    to_author: bool,
     prefix: String,
+}
+
+/// A letter as it travels.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The letter, with its headers.
+    pub(super) message: Message,
+    /// The author of a series, where they are among those it is for, and the others: an author is
+    /// no reason to keep it back from those.
+    pub(super) author: Option<(Address, Envelope)>,
+    /// Why the author is not among those it is for, where they should be.
+    pub(super) not_to_author: Option<&'static str>,
 }
 
 impl Sender {
@@ -82,20 +123,28 @@ impl Sender {
             to: mailboxes(&settings.to).context("`to` is wrong")?,
             cc: mailboxes(&settings.cc).context("`cc` is wrong")?,
             reply_to: settings.reply_to.as_deref().map(mailbox).transpose()?,
+            to_author: settings.to_author,
             prefix: settings.prefix.clone(),
         })
     }
 
     /// The letter with its headers, as it travels.
-    pub(super) fn write(&self, letter: &Letter, now: Timestamp) -> anyhow::Result<Message> {
+    pub(super) fn write(&self, letter: &Letter, now: Timestamp) -> anyhow::Result<Written> {
         let domain = self.from.email.domain();
-        let full = |id: &String| format!("<{id}@{domain}>");
-        let thread: Vec<String> = letter.thread.iter().map(full).collect();
+        let own = |id: &String| format!("<{id}@{domain}>");
+        let (thread, subject): (Vec<String>, _) = match &letter.parent {
+            Parent::Ours(root, title) => (vec![own(root)], self.title(title)),
+            Parent::Theirs(answered) => {
+                let thread = answered.thread.iter().map(|msgid| format!("<{msgid}>"));
+                (thread.collect(), cut(&format!("Re: {}", answered.subject), TITLE_MAX_CHARS))
+            }
+        };
+        let (author, not_to_author) = self.author(letter);
         let mut builder = self
-            .addressed()
-            .subject(self.title(&letter.title))
+            .addressed(author.as_ref())
+            .subject(subject)
             .date(SystemTime::from(now))
-            .message_id(Some(full(&letter.id)))
+            .message_id(Some(own(&letter.id)))
             .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN);
         if let Some(parent) = thread.last() {
@@ -113,14 +162,36 @@ impl Sender {
             let name = HeaderName::new_from_ascii_str("X-Pointsman-Run");
             builder = builder.raw_header(HeaderValue::new(name, one_line(run)));
         }
-        Ok(builder.body(letter.text.clone())?)
+        let message = builder.body(letter.text.clone())?;
+        let author = author.map(|author| Ok::<_, anyhow::Error>((author.email, self.others()?)));
+        Ok(Written { message, author: author.transpose()?, not_to_author })
     }
 
-    fn addressed(&self) -> MessageBuilder {
+    /// All that letters are for, whatever they are about.
+    fn others(&self) -> anyhow::Result<Envelope> {
+        let all = self.to.iter().chain(&self.cc).map(|mailbox| mailbox.email.clone()).collect();
+        Ok(Envelope::new(Some(self.from.email.clone()), all)?)
+    }
+
+    /// The author of the series that a letter is about, where they get one; if not, why.
+    fn author(&self, letter: &Letter) -> (Option<Mailbox>, Option<&'static str>) {
+        let Some(sender) = letter.author.as_ref().filter(|_| self.to_author) else {
+            return (None, None);
+        };
+        let known = [std::slice::from_ref(&self.from), &self.to, &self.cc].into_iter().flatten();
+        let known: Vec<_> = known.chain(&self.reply_to).map(|mailbox| &mailbox.email).collect();
+        match answer::author(sender, &known) {
+            Ok(author) => (Some(author), None),
+            Err(why) => (None, Some(why)),
+        }
+    }
+
+    fn addressed(&self, author: Option<&Mailbox>) -> MessageBuilder {
         let list = |mailboxes: &[Mailbox]| mailboxes.iter().cloned().collect::<Mailboxes>();
+        let to = author.into_iter().chain(&self.to).cloned().collect::<Mailboxes>();
         let mut builder = Message::builder()
             .from(self.from.clone())
-            .mailbox(lettre::message::header::To::from(list(&self.to)));
+            .mailbox(lettre::message::header::To::from(to));
         if !self.cc.is_empty() {
             builder = builder.mailbox(lettre::message::header::Cc::from(list(&self.cc)));
         }
@@ -179,6 +250,6 @@ fn place(subject: &Subject) -> String {
 }
 
 /// Text that cannot end a header.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     neutral::plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -5,15 +5,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use lettre::Message;
+use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
 };
+use lettre::transport::smtp::commands::{Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::letter::Written;
 use super::{MailSettings, Security};
 use crate::neutral;
 use crate::remote::{Failure, install_tls};
@@ -82,16 +84,45 @@ impl PostOffice {
     }
 
     /// Hands over a letter.
-    pub(super) async fn send(&self, message: &Message) -> Result<(), Failure> {
-        let bytes = message.formatted();
+    pub(super) async fn send(&self, letter: &Written) -> Result<(), Failure> {
+        let bytes = letter.message.formatted();
         let sent = async {
             let mut connection = self.open().await?;
-            connection.send(message.envelope(), &bytes).await?;
+            let mut envelope = letter.message.envelope();
+            if let Some((author, others)) = &letter.author
+                && !self.takes(author, envelope.from().cloned(), &mut connection).await?
+            {
+                envelope = others;
+            }
+            connection.send(envelope, &bytes).await?;
             Ok(connection)
         };
         let connection = self.in_time(sent, "cannot send a letter").await?;
         Self::leave(connection).await;
         Ok(())
+    }
+
+    /// Whether the server takes letters for the author of a series.  Anybody can send a mail as
+    /// from an address that does not exist; that it cannot be told for now is a no, too.
+    async fn takes(
+        &self,
+        author: &Address,
+        from: Option<Address>,
+        connection: &mut AsyncSmtpConnection,
+    ) -> Result<bool, Trouble> {
+        connection.command(Mail::new(from, Vec::new())).await?;
+        let answer = connection.command(Rcpt::new(author.clone(), Vec::new())).await;
+        if let Err(refusal) = &answer
+            && refusal.status().is_some()
+        {
+            let reason = one_line(&refusal.to_string());
+            tracing::info!(mail = self.name, reason, "The author of a series cannot be written to");
+            connection.command(Rset).await?;
+            return Ok(false);
+        }
+        answer?;
+        connection.command(Rset).await?;
+        Ok(true)
     }
 
     /// Goes in and out.

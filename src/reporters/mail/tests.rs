@@ -1,4 +1,5 @@
 mod encrypted;
+mod series;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -69,6 +70,7 @@ fn settings() -> MailSettings {
         from: "Pointsman <ci@forge.example>".to_owned(),
         to: vec!["signalbox@lists.example".to_owned(), "Grace <grace@forge.example>".to_owned()],
         cc: vec!["ada@forge.example".to_owned()],
+        to_author: false,
         reply_to: Some("help@forge.example".to_owned()),
         prefix: "CI".to_owned(),
         hello: Some("ci.example".to_owned()),
@@ -322,8 +324,8 @@ proptest! {
         prop_assert_eq!(obeyed(&letter.text), None, "{}", letter.text);
         let raw = plain::written(&text);
         prop_assert_eq!(obeyed(&raw), None, "{}", raw);
-        let message = Sender::new(&settings()).unwrap().write(&letter, clock().now()).unwrap();
-        let source = String::from_utf8(message.formatted()).unwrap();
+        let written = Sender::new(&settings()).unwrap().write(&letter, clock().now()).unwrap();
+        let source = String::from_utf8(written.message.formatted()).unwrap();
         let (head, _) = source.split_once("\r\n\r\n").unwrap();
         let is_header = |line: &str| {
             line.starts_with([' ', '\t'])

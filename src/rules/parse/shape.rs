@@ -1,10 +1,10 @@
 //! Whether the parts of a rule fit together.
 
 use super::{Reader, Span};
-use crate::event::EventKind;
+use crate::event::{EventKind, Family};
 
 impl Reader<'_, '_> {
-    pub(super) fn check_shape(&mut self, span: Span) {
+    pub(super) fn check_shape(&mut self, span: &Span) {
         let spec = self.spec;
         if spec.name.trim().is_empty() || spec.name.len() > 100 {
             self.inspection.fault(span.clone(), "a rule's name has 1 to 100 characters", None);
@@ -22,15 +22,22 @@ impl Reader<'_, '_> {
                 format!("rule `{}` does nothing: it has neither `build` nor `notify`", spec.name);
             self.inspection.fault(span.clone(), message, None);
         }
-        let forges = self.directory.iter().filter(|(_, connection)| connection.is_forge).count();
+        let is_of_series = |kind: &EventKind| kind.family() == Family::Series;
+        let has_series = spec.on.as_slice().iter().any(is_of_series);
+        let forges = self
+            .directory
+            .iter()
+            .filter(|(_, connection)| connection.is_forge && connection.has_series == has_series)
+            .count();
         if spec.build.is_some() && forges > 1 && !spec.place.contains_key("instance") {
             let message =
                 "the settings have several forges, and `where` does not say which is meant";
             let help = "anybody can have a project of that name on another forge: \
                         add `instance = \"HOST\"`";
-            let span = self.span(&["where"]).or(span);
+            let span = self.span(&["where"]).or_else(|| span.clone());
             self.inspection.fault(span, message, Some(help.to_owned()));
         }
+        self.check_series(span);
         let of_builds = |kind: &EventKind| kind.as_str().starts_with("build.");
         if spec.build.is_some() && spec.on.as_slice().iter().any(of_builds) {
             let message = "a build cannot be started by an event about a build";

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::memory::{Memory, Project};
-use super::{notes, status};
+use super::{notes, pipelines, status};
 
 /// How many entries a page has, where the caller does not say.
 const PER_PAGE: usize = 20;
@@ -22,6 +22,7 @@ pub(super) struct Call {
     query: BTreeMap<String, String>,
     token: Option<String>,
     body: Map<String, Value>,
+    form: BTreeMap<String, String>,
 }
 
 impl Call {
@@ -35,6 +36,7 @@ impl Call {
             query: query.into_owned().collect(),
             token: token.map(str::to_owned),
             body: serde_json::from_slice(body).unwrap_or_default(),
+            form: form_urlencoded::parse(body).into_owned().collect(),
         }
     }
 
@@ -44,6 +46,18 @@ impl Call {
 
     pub(super) fn field(&self, key: &str) -> Option<String> {
         self.body.get(key)?.as_str().map(str::to_owned)
+    }
+}
+
+impl Call {
+    /// The entries of a list.
+    pub(super) fn list(&self, key: &str) -> Vec<Value> {
+        self.body.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+    }
+
+    /// The fields of a form.
+    pub(super) fn form(&self) -> &BTreeMap<String, String> {
+        &self.form
     }
 }
 
@@ -151,6 +165,12 @@ pub(super) fn answer(memory: &mut Memory, call: &Call) -> Reply {
         }
         ("GET", ["projects", project, "repository", "commits", sha, "statuses"]) => {
             status::list(memory, call, project, sha)
+        }
+        ("GET", ["projects", project, "repository", rest @ ..]) => {
+            pipelines::repository(memory, call, project, rest)
+        }
+        (_, ["projects", project, "pipeline" | "pipelines" | "trigger", ..]) => {
+            pipelines::answer(memory, call, project, path.get(2..).unwrap_or_default())
         }
         ("POST", ["projects", project, "statuses", sha]) => status::set(memory, call, project, sha),
         _ => Reply::error(404, "404 Not Found"),

@@ -123,6 +123,57 @@ impl Memory {
         }))
     }
 
+    /// What is posted about a pipeline.
+    pub(super) fn pipeline_hook(&self, project: &str, id: u64) -> anyhow::Result<Value> {
+        let project = self.project(project).ok_or_else(|| anyhow::anyhow!("no such project"))?;
+        let pipeline = project.pipelines.iter().find(|pipeline| pipeline.id == id);
+        let pipeline = pipeline.ok_or_else(|| anyhow::anyhow!("no such pipeline"))?;
+        let variables = pipeline.variables.iter();
+        let variables = variables.map(|(key, value)| json!({ "key": key, "value": value }));
+        // Jobs that start other pipelines are not told of.
+        let jobs = pipeline.jobs.iter().rev().filter(|(_, job)| !job.is_bridge).map(|(id, job)| {
+            json!({
+                "id": id,
+                "stage": job.stage,
+                "name": job.name,
+                "status": job.status,
+                "failure_reason": job.reason,
+                "when": "on_success",
+                "manual": false,
+                "allow_failure": job.may_fail,
+            })
+        });
+        Ok(json!({
+            "object_kind": "pipeline",
+            "object_attributes": {
+                "id": pipeline.id,
+                "iid": pipeline.id,
+                "name": null,
+                "ref": pipeline.reference,
+                "tag": project.tags.contains_key(&pipeline.reference),
+                "sha": pipeline.sha,
+                "before_sha": ZEROS,
+                "source": pipeline.source,
+                "status": pipeline.status,
+                "detailed_status": pipeline.status,
+                "variables": variables.collect::<Vec<_>>(),
+                "url": format!("{}/{}/-/pipelines/{id}", self.base, project.path),
+            },
+            "merge_request": null,
+            "user": self.hook_user(pipeline.user),
+            "project": self.hook_project(project),
+            "commit": { "id": pipeline.sha },
+            "builds": jobs.collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Keeps what is to be posted about a pipeline.
+    pub(super) fn echo_pipeline(&mut self, project: u64, id: u64) {
+        if let Ok(body) = self.pipeline_hook(&project.to_string(), id) {
+            self.echo("Pipeline Hook", body);
+        }
+    }
+
     fn request_fields(&self, project: &Project, request: &MergeRequest) -> Value {
         let source = request.source.and_then(|source| self.projects.get(&source));
         let url = format!("{}/{}", self.base, project.path);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::ci::{CiSettings, Pipeline};
 use super::{Hooked, NewMergeRequest, Note, Options, Status, WebHook};
 
 /// How many posts that calls have caused wait to be sent.
@@ -43,6 +44,13 @@ pub(super) struct Project {
     /// The commits that its repository has, also those that only a merge request brought.
     pub(super) commits: BTreeSet<String>,
     pub(super) requests: BTreeMap<u64, MergeRequest>,
+    pub(super) tags: BTreeMap<String, String>,
+    /// Who starts pipelines with which trigger token.
+    pub(super) triggers: BTreeMap<String, u64>,
+    pub(super) ci: CiSettings,
+    /// The branch that is pushed to just before a pipeline begins, and its new commit.
+    pub(super) moves_at_start: Option<(String, String)>,
+    /// Those of GitLab's own, and for each commit and branch with statuses alone one of those.
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) statuses: Vec<Status>,
 }
@@ -54,13 +62,6 @@ pub(super) struct Member {
     /// The day on which it ends, as GitLab writes it.
     pub(super) expires_at: Option<String>,
     pub(super) is_active: bool,
-}
-
-/// The statuses of one commit on one branch, or a pipeline of GitLab's own.
-pub(super) struct Pipeline {
-    pub(super) id: u64,
-    pub(super) sha: String,
-    pub(super) reference: String,
 }
 
 /// A merge request.
@@ -159,6 +160,10 @@ impl Memory {
             branches: BTreeMap::new(),
             commits: BTreeSet::new(),
             requests: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+            ci: CiSettings::default(),
+            moves_at_start: None,
             pipelines: Vec::new(),
             statuses: Vec::new(),
         };

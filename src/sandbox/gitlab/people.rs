@@ -208,7 +208,7 @@ impl GitLabStandIn {
         Ok(self.shared.memory().request(project, iid)?.1.title.clone())
     }
 
-    async fn post(&self, event: &str, body: Value) -> anyhow::Result<Hooked> {
+    pub(super) async fn post(&self, event: &str, body: Value) -> anyhow::Result<Hooked> {
         let (hook, clock, id) = {
             let mut memory = self.shared.memory();
             (memory.hook(), memory.options.clock.clone(), memory.next_id())

@@ -48,6 +48,10 @@ impl Memory {
             "visibility": if project.is_private { "private" } else { "public" },
             "web_url": url,
             "http_url_to_repo": format!("{url}.git"),
+            "jobs_enabled": !project.ci.is_off,
+            "builds_access_level": if project.ci.is_off { "disabled" } else { "enabled" },
+            "ci_config_path": project.ci.config_path,
+            "ci_pipeline_variables_minimum_override_role": project.ci.variables_role,
         })
     }
 

@@ -1,7 +1,8 @@
 //! The statuses of commits: what can follow upon what, and the pipelines they are kept in.
 
 use super::api::{Call, Reply};
-use super::memory::{Memory, Pipeline};
+use super::ci::Pipeline;
+use super::memory::Memory;
 use super::{DEVELOPER, Status};
 
 /// The longest name, description and address of a status.
@@ -12,16 +13,21 @@ pub(super) fn list(memory: &Memory, call: &Call, project: &str, sha: &str) -> Re
     let Some(project) = memory.seen_project(call, project) else {
         return Reply::error(404, "404 Project Not Found");
     };
-    if !project.commits.contains(sha) {
+    if !project.has_commit(sha) {
         return Reply::error(404, "404 Commit Not Found");
     }
     let name = call.query("name");
+    let is_there = |reference: &str| call.query("ref").is_none_or(|wanted| wanted == reference);
     let found = project.statuses.iter().filter(|status| {
         let is_meant = name.is_none_or(|name| status.name == name);
-        status.sha == sha && !status.is_retried && is_meant
+        status.sha == sha && !status.is_retried && is_meant && is_there(&status.reference)
     });
-    let found = found.map(|status| memory.status_json(status)).collect();
-    Reply::page(call, found)
+    let pipelines = project.pipelines.iter();
+    let pipelines = pipelines.filter(|one| one.sha == sha && is_there(&one.reference));
+    let jobs = pipelines.flat_map(|pipeline| &pipeline.jobs);
+    let jobs = jobs.filter(|(_, job)| name.is_none_or(|name| job.name == name));
+    let found = found.map(|status| memory.status_json(status));
+    Reply::page(call, found.chain(jobs.map(|job| memory.job_json(project, job))).collect())
 }
 
 /// `POST /projects/:id/statuses/:sha`.
@@ -36,7 +42,7 @@ pub(super) fn set(memory: &mut Memory, call: &Call, name: &str, sha: &str) -> Re
     if access < DEVELOPER {
         return Reply::error(403, "403 Forbidden");
     }
-    if !project.commits.contains(sha) {
+    if !project.has_commit(sha) {
         return Reply::error(404, "404 Commit Not Found");
     }
     let field = |key: &str| call.field(key);
@@ -59,7 +65,13 @@ pub(super) fn set(memory: &mut Memory, call: &Call, name: &str, sha: &str) -> Re
     };
     let id = project.id;
     let pipeline = memory.pipeline(id, sha, &reference);
-    memory.put(id, &Place { sha, reference: &reference, pipeline, user }, &state, call)
+    let place = Place { sha, reference: &reference, pipeline, user };
+    let reply = memory.put(id, &place, &state, call);
+    // It joins the pipeline, and may hold it or end it.
+    if memory.sum_up(id, pipeline) {
+        memory.echo_pipeline(id, pipeline);
+    }
+    reply
 }
 
 /// Where a status is kept.
@@ -73,18 +85,13 @@ struct Place<'a> {
 impl Memory {
     /// The newest pipeline of a commit on a branch, made if there is none.
     pub(super) fn pipeline(&mut self, project: u64, sha: &str, reference: &str) -> u64 {
-        let id = self.next_id();
-        let Some(project) = self.projects.get_mut(&project) else {
-            return id;
-        };
         let is_meant =
             |pipeline: &&Pipeline| pipeline.sha == sha && pipeline.reference == reference;
-        if let Some(found) = project.pipelines.iter().rfind(is_meant) {
-            return found.id;
+        let pipelines = self.projects.get(&project).map(|project| project.pipelines.iter());
+        match pipelines.and_then(|mut pipelines| pipelines.rfind(is_meant)) {
+            Some(found) => found.id,
+            None => self.begin(project, (sha, reference), ("external", 0)),
         }
-        let pipeline = Pipeline { id, sha: sha.to_owned(), reference: reference.to_owned() };
-        project.pipelines.push(pipeline);
-        id
     }
 
     /// Changes the status that is pending or running; where there is none, a new one takes the

@@ -107,7 +107,11 @@ impl Talk {
             }
             "RCPT" if self.state.from.is_none() => "503 5.5.1 Bad sequence of commands",
             "RCPT" => {
-                self.state.to.push(address(line));
+                let to = address(line);
+                if let Some(reply) = locked(&self.memory).refused.get(&to) {
+                    return reply;
+                }
+                self.state.to.push(to);
                 "250 2.1.5 Ok"
             }
             _ => "502 5.5.2 Command not recognized",

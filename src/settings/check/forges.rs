@@ -3,9 +3,9 @@
 use url::Url;
 
 use super::{Complaint, Complaints, Connection};
+use crate::remote::gitlab::settings::GitLabSettings;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::{Checks, GithubSettings};
-use crate::reporters::gitlab::GitLabSettings;
 use crate::reporters::pagure::PagureSettings;
 use crate::settings::extract::Section;
 
@@ -79,8 +79,16 @@ impl Section for GitLabSettings {
             &["context_prefix"],
             "has to be short, and without control characters",
         );
+        let is_path = |name: &String| name.contains('/') && !name.starts_with('/');
+        complaints.when(
+            !self.trigger_tokens.keys().all(is_path),
+            &["trigger_tokens"],
+            "are by the paths of projects, such as `\"group/project\" = \"file:…\"`",
+        );
         complaints.at_least_one("concurrency", &self.concurrency);
         complaints.some_time("timeout", self.timeout);
+        complaints.some_time("poll_min", self.poll_min);
+        complaints.in_order(["poll_min", "poll_max"], [self.poll_min, self.poll_max]);
         complaints.0
     }
 }

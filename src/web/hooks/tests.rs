@@ -92,6 +92,7 @@ impl Door {
                 "forge.babble" => Worth::Unreadable("`number` is missing".to_owned()),
                 _ => Worth::Unwanted,
             }),
+            ended: None,
             quiet: Arc::default(),
             limits: Limits::default(),
             ledger: ledger.clone(),

@@ -25,6 +25,7 @@ async fn an_order_waits_in_the_queue_and_its_page_is_the_job() {
                 "00000000000000000000000000000001",
             ),
         ),
+        reason: None,
     }
     "#);
     insta::assert_snapshot!(

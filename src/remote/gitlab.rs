@@ -1,4 +1,4 @@
-//! GitLab's API as far as reports and inquiries need it, and what its errors mean.
+//! GitLab's API as far as builds, reports and inquiries need it, and what its errors mean.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,11 +11,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use url::Url;
 
-use super::GitLabSettings;
+use self::settings::GitLabSettings;
 use crate::clock::Clock;
 use crate::neutral;
 use crate::remote::{Answer, Failure, Remote};
+
+pub mod settings;
 
 /// Where the token stands: for personal, project and group tokens alike.
 const TOKEN: HeaderName = HeaderName::from_static("private-token");
@@ -26,30 +29,30 @@ const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// How many entries are asked for at once: as many as GitLab gives.
 const PER_PAGE: &str = "100";
 /// How many pages of a list are read.
-pub(super) const PAGES_MAX: u32 = 10;
+pub(crate) const PAGES_MAX: u32 = 10;
 /// How much of GitLab's own words an error repeats.
 const WORDS_MAX_CHARS: usize = 200;
 
 /// The calls that are made.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     name: String,
     remote: Remote,
     clock: Clock,
     secret: SecretString,
     header: HeaderValue,
-    own: OnceCell<u64>,
+    own: OnceCell<User>,
 }
 
 /// The path (or, from GitLab itself, the number) of a project, of which a URL can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Project(String);
+pub(crate) struct Project(String);
 
 impl Project {
     /// How deep groups go: twenty below the first, and the project.
     const SEGMENTS_MAX: usize = 22;
 
-    pub(super) fn parse(path: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(path: &str) -> Result<Self, Failure> {
         let is_segment = |segment: &str| {
             !segment.is_empty()
                 && !matches!(segment, "." | "..")
@@ -67,11 +70,11 @@ impl Project {
         }
     }
 
-    pub(super) fn numbered(id: u64) -> Self {
+    pub(crate) fn numbered(id: u64) -> Self {
         Self(id.to_string())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -84,9 +87,9 @@ impl fmt::Display for Project {
 
 /// Somebody, as GitLab tells them.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct User {
-    pub(super) id: u64,
-    pub(super) username: String,
+pub(crate) struct User {
+    pub(crate) id: u64,
+    pub(crate) username: String,
 }
 
 /// What GitLab says when it says no.
@@ -98,7 +101,8 @@ struct Refusal {
 }
 
 impl Client {
-    pub(super) fn new(name: &str, settings: &GitLabSettings, clock: Clock) -> anyhow::Result<Self> {
+    /// The calls to `[gitlab.NAME]`; its token is read here.
+    pub(crate) fn new(name: &str, settings: &GitLabSettings, clock: Clock) -> anyhow::Result<Self> {
         let remote = Remote::new(&settings.url, settings.timeout, clock.clone())
             .with_context(|| format!("cannot set up `gitlab.{name}`"))?;
         let cannot = || format!("cannot use `gitlab.{name}.token`");
@@ -112,8 +116,13 @@ impl Client {
         Ok(Self { name, remote, clock, secret, header, own: OnceCell::new() })
     }
 
+    /// What settings call it, `gitlab.NAME`.
+    pub(crate) fn called(&self) -> String {
+        format!("gitlab.{}", self.name)
+    }
+
     /// Calls `path` below the API; whatever comes is an answer.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: Method,
         (path, query): (&[&str], &[(&str, &str)]),
@@ -132,13 +141,29 @@ impl Client {
         self.remote.send(request).await
     }
 
+    /// Posts a form to `path` below the API, without our token: what proves it is in the form.
+    pub(crate) async fn post_form(
+        &self,
+        path: &[&str],
+        form: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let url = self.remote.url(&[&["api", "v4"], path].concat());
+        self.remote.send(self.remote.request(Method::POST, url).form(form)).await
+    }
+
+    /// The address of a page, such as that of a pipeline, below the one of GitLab.
+    pub(crate) fn page(&self, project: &Project, segments: &[&str]) -> Url {
+        let project: Vec<&str> = project.as_str().split('/').collect();
+        self.remote.url(&[&project, segments].concat())
+    }
+
     /// The answer, if it is a good one; `what` says what was tried.
-    pub(super) fn good(&self, answer: Answer, what: &str) -> Result<Answer, Failure> {
+    pub(crate) fn good(&self, answer: Answer, what: &str) -> Result<Answer, Failure> {
         if answer.status.is_success() { Ok(answer) } else { Err(self.refusal(&answer, what)) }
     }
 
     /// What there is at `path`.
-    pub(super) async fn get<T: DeserializeOwned>(
+    pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         what: &str,
@@ -148,7 +173,7 @@ impl Client {
     }
 
     /// What there is at `path`; none where GitLab says that there is nothing.
-    pub(super) async fn find<T: DeserializeOwned>(
+    pub(crate) async fn find<T: DeserializeOwned>(
         &self,
         path: &[&str],
         what: &str,
@@ -161,7 +186,7 @@ impl Client {
     }
 
     /// The entries of a list, at most [`PAGES_MAX`] pages of it.
-    pub(super) async fn list<T: DeserializeOwned>(
+    pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         (path, query): (&[&str], &[(&str, &str)]),
         what: &str,
@@ -182,17 +207,30 @@ impl Client {
         Ok(entries)
     }
 
+    /// The newest entries of a list, at most [`PER_PAGE`] of them.
+    pub(crate) async fn newest<T: DeserializeOwned>(
+        &self,
+        (path, query): (&[&str], &[(&str, &str)]),
+        what: &str,
+    ) -> Result<Vec<T>, Failure> {
+        let query = [query, &[("per_page", PER_PAGE)]].concat();
+        let answer = self.ask(Method::GET, (path, &query), None).await?;
+        self.good(answer, what)?.json(what)
+    }
+
     /// Our own number.
-    pub(super) async fn own(&self) -> Result<u64, Failure> {
-        let ask = || async {
-            let user: User = self.get(&["user"], "cannot ask whose token it is").await?;
-            Ok(user.id)
-        };
-        self.own.get_or_try_init(ask).await.copied()
+    pub(crate) async fn own(&self) -> Result<u64, Failure> {
+        Ok(self.own_user().await?.id)
+    }
+
+    /// Whose token it is; asked once.
+    pub(crate) async fn own_user(&self) -> Result<&User, Failure> {
+        let ask = || self.get(&["user"], "cannot ask whose token it is");
+        self.own.get_or_try_init(ask).await
     }
 
     /// What a refusal means.
-    pub(super) fn refusal(&self, answer: &Answer, what: &str) -> Failure {
+    pub(crate) fn refusal(&self, answer: &Answer, what: &str) -> Failure {
         let words = self.words(answer);
         let mut what = what.to_owned();
         if !words.is_empty() {
@@ -222,7 +260,7 @@ impl Client {
     }
 
     /// GitLab's own words, in one line.
-    pub(super) fn words(&self, answer: &Answer) -> String {
+    pub(crate) fn words(&self, answer: &Answer) -> String {
         let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
         let told = [refusal.message, refusal.error].into_iter().find(|told| !told.is_null());
         let words = match told {
@@ -255,7 +293,7 @@ fn next_page(headers: &HeaderMap) -> Option<String> {
 }
 
 /// A text from outside, in one line and not endless.
-pub(super) fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     let text = neutral::plain(text).replace('\n', " ");
     text.chars().take(WORDS_MAX_CHARS).collect()
 }

@@ -1,0 +1,363 @@
+//! Ordering for a series: a branch to put it on, and its builds.
+
+use super::part::{self, Part};
+use crate::action::{Action, ApplyOrder, Stage, Task, Ticket};
+use crate::decision::Outcome;
+use crate::event::proposal::Standing;
+use crate::event::series::{Branch, SeriesEvent};
+use crate::event::{Event, EventKind};
+use crate::rules::case::{Case, Wanted, lane};
+use crate::rules::report::Scene;
+use crate::rules::spec::EachPatch;
+use crate::rules::{Build, Rule, trust};
+use crate::run::{OfSeries, ReportTo, Role, Run, RunState};
+use crate::subject::{ConnectionName, RunId, Verdict};
+
+impl Case<'_> {
+    /// Orders what `rule` wants of a series.
+    pub(in crate::rules) fn order_series(
+        &self,
+        (rule, build): (&Rule, &Build),
+        on: &SeriesEvent,
+        wanted: &mut Wanted,
+    ) -> Result<(), Outcome> {
+        let instance = &on.instance;
+        let Some(origin) = self.rules.directory.forge_at(instance) else {
+            return Err(Outcome::Lacks { what: format!("a connection for `{instance}`") });
+        };
+        let kind = self.event.kind();
+        let is_unasked = kind == EventKind::SeriesPosted;
+        if let Some(word) = self.opted_out(rule, on).filter(|_| is_unasked) {
+            return Err(Outcome::OptedOut { word });
+        }
+        if let Some(found) = self.distrusts(rule, on) {
+            return self.hold((rule, build), (on, found), wanted);
+        }
+        let Some(tree) = &rule.git else { return self.build_series((rule, build), on, wanted) };
+        let is_rebase = on.request.as_ref().is_some_and(|request| request.rebase);
+        match self.branch_of(rule).filter(|_| !is_rebase) {
+            Some(_) => self.build_series((rule, build), on, wanted),
+            None => self.order_branch((rule, tree), (on, origin), wanted),
+        }
+    }
+
+    /// The branch that the series is on for `rule`, if it is on one.
+    pub(in crate::rules) fn branch_of(&self, rule: &Rule) -> Option<&Branch> {
+        let tree = rule.git.as_ref()?;
+        match self.event {
+            Event::Applied(event) => event.branch.as_ref().filter(|_| event.tree == *tree),
+            Event::Series(on) => {
+                let run = self.last_branch_run(tree, &on.revision())?;
+                let is_there = run.state == RunState::Done(Verdict::Success);
+                run.series.as_ref()?.branch.as_ref().filter(|_| is_there)
+            }
+            Event::PullRequest(_)
+            | Event::Comment(_)
+            | Event::Command(_)
+            | Event::Push(_)
+            | Event::Build(_) => None,
+        }
+    }
+
+    /// Whether the event can be about `rule` at all: a branch is for the rules that wanted it, and
+    /// who asks again may name some.
+    pub(in crate::rules) fn is_meant(&self, rule: &Rule) -> bool {
+        match self.event {
+            Event::Applied(event) => {
+                let run = self.known.runs.iter().find(|run| run.id == event.run);
+                let of = run.and_then(|run| run.series.as_ref());
+                of.is_some_and(|of| of.wanted_by.contains(&rule.name))
+            }
+            Event::Series(on) => on.request.as_ref().is_none_or(|request| {
+                request.names.is_empty() || request.names.contains(&rule.name)
+            }),
+            Event::PullRequest(_)
+            | Event::Comment(_)
+            | Event::Command(_)
+            | Event::Push(_)
+            | Event::Build(_) => true,
+        }
+    }
+
+    /// The newest run that puts this version on a branch of `tree`.
+    fn last_branch_run(&self, tree: &ConnectionName, revision: &str) -> Option<&Run> {
+        let runs = self.known.runs.iter().filter(|run| {
+            run.role() == Some(Role::Apply) && run.connection == *tree && run.revision == revision
+        });
+        runs.max_by_key(|run| run.attempt)
+    }
+
+    /// The word by which the author says that no builds are wanted.
+    fn opted_out(&self, rule: &Rule, on: &SeriesEvent) -> Option<String> {
+        let opt_out = &self.rules.directory.opt_out;
+        let is_tag = |tag: &&String| opt_out.tags.iter().any(|own| own.eq_ignore_ascii_case(tag));
+        let is_note =
+            |note: &&String| opt_out.notes.iter().any(|own| own.eq_ignore_ascii_case(note));
+        let tag = on.series.tags.iter().find(is_tag).map(|tag| format!("[{tag}]"));
+        let word = tag.or_else(|| on.series.hints.notes.iter().find(is_note).cloned());
+        word.filter(|_| rule.opt_out)
+    }
+
+    /// What the sender is, where `rule` does not build what they send.
+    fn distrusts(&self, rule: &Rule, on: &SeriesEvent) -> Option<Standing> {
+        let found = trust::sender(&self.rules.directory, &on.instance, &on.series.submitter);
+        let is_approved = self.is_series_approved(on);
+        (!rule.trust.covers(found) && !is_approved).then_some(found)
+    }
+
+    /// Whether somebody lets just this version be built.
+    fn is_series_approved(&self, on: &SeriesEvent) -> bool {
+        let state = self.state.as_ref().and_then(|state| state.series.as_ref());
+        state.is_some_and(|state| state.version == on.series.version && state.approved_by.is_some())
+    }
+
+    /// Lets the build wait until somebody lets the series be built.
+    fn hold(
+        &self,
+        (rule, build): (&Rule, &Build),
+        (on, found): (&SeriesEvent, Standing),
+        wanted: &mut Wanted,
+    ) -> Result<(), Outcome> {
+        let attempt = self.series_attempt(rule, on, None)?;
+        let run = self.series_run((rule, build), (on, Role::Whole), (None, attempt))?;
+        let run = Run { state: RunState::Held, ..run };
+        wanted.holds = Some(Outcome::Held {
+            wanted: rule.trust.as_str().to_owned(),
+            found: found.as_str().to_owned(),
+            run: run.id.to_string(),
+        });
+        wanted.actions.extend(self.scene().told(&run, Stage::Held, None));
+        wanted.runs.push(run);
+        Ok(())
+    }
+
+    /// Orders that the series is put on a branch; rules that want the same share it.
+    fn order_branch(
+        &self,
+        (rule, tree): (&Rule, &ConnectionName),
+        (on, origin): (&SeriesEvent, &ConnectionName),
+        wanted: &mut Wanted,
+    ) -> Result<(), Outcome> {
+        let reports = self.resolved(rule, on)?;
+        let shared = wanted.others.iter().find(|run| {
+            run.role() == Some(Role::Apply) && run.connection == *tree && !run.state.is_done()
+        });
+        if let Some(shared) = shared.cloned() {
+            let run = joined(shared, rule, reports);
+            wanted.actions.push(self.application(&run, (on, origin), ""));
+            wanted.runs.push(run);
+            return Ok(());
+        }
+        let last = self.last_branch_run(tree, &on.revision());
+        let is_approved = self.is_series_approved(on);
+        let (attempt, again) = match last {
+            None => (1, ""),
+            Some(last) if last.state == RunState::Held && is_approved => {
+                (last.attempt, "/approved")
+            }
+            Some(last) if last.state.is_done() && on.request.is_some() => {
+                (last.attempt.saturating_add(1), "")
+            }
+            Some(last) if last.state.is_done() => {
+                return Err(Outcome::Already { run: last.id.to_string() });
+            }
+            // It is on its way.
+            Some(last) => {
+                wanted.runs.push(joined(last.clone(), rule, reports));
+                return Ok(());
+            }
+        };
+        let of = part::of_series(on, (tree.as_str(), Some(tree)), Role::Apply);
+        let of =
+            OfSeries { wanted_by: Self::wanted_by(last.filter(|_| !again.is_empty()), rule), ..of };
+        let (subject, revision) = (on.subject(), on.revision());
+        let run = Run {
+            id: RunId::of(&subject, &revision, tree.as_str(), attempt),
+            subject,
+            revision,
+            rule: tree.to_string(),
+            attempt,
+            connection: tree.clone(),
+            state: RunState::Ordered,
+            ticket: Ticket { job: tree.to_string(), ..Ticket::default() },
+            reports,
+            supersede: rule.supersede,
+            cancelling: None,
+            reason: None,
+            series: Some(Box::new(of)),
+        };
+        wanted.actions.push(self.application(&run, (on, origin), again));
+        wanted.runs.push(run);
+        Ok(())
+    }
+
+    /// The rules that want the branch: a run that goes on has others, too.
+    fn wanted_by(last: Option<&Run>, rule: &Rule) -> Vec<String> {
+        let of = last.and_then(|last| last.series.as_ref());
+        let mut all = of.map(|of| of.wanted_by.clone()).unwrap_or_default();
+        if !all.contains(&rule.name) {
+            all.push(rule.name.clone());
+        }
+        all
+    }
+
+    fn application(
+        &self,
+        run: &Run,
+        (on, origin): (&SeriesEvent, &ConnectionName),
+        again: &str,
+    ) -> Action {
+        let state = self.state.as_ref().and_then(|state| state.series.as_ref());
+        Action {
+            key: format!("apply/{}{again}", run.id),
+            lane: lane(&run.subject, &run.rule, &run.connection),
+            slot: None,
+            connection: run.connection.clone(),
+            run: Some(run.id.clone()),
+            delay: None,
+            task: Task::Apply(Box::new(ApplyOrder {
+                run: run.id.clone(),
+                series: part::as_posted(on),
+                origin: origin.clone(),
+                respin: run.attempt.saturating_sub(1),
+                last_base: state.and_then(|state| state.base.clone()),
+                is_approved: self.is_series_approved(on),
+            })),
+        }
+    }
+
+    /// Orders the builds of `rule`: of the whole, and of each patch where it says so.
+    fn build_series(
+        &self,
+        (rule, build): (&Rule, &Build),
+        on: &SeriesEvent,
+        wanted: &mut Wanted,
+    ) -> Result<(), Outcome> {
+        let branch = self.branch_of(rule);
+        let attempt = self.series_attempt(rule, on, branch)?;
+        let run = self.series_run((rule, build), (on, Role::Whole), (branch, attempt))?;
+        let names = self.names_for(rule);
+        wanted.actions.push(part::start(self.rules, (rule, build), &run, &names)?);
+        wanted.runs.push(run.clone());
+        let Some(branch) = branch.filter(|_| rule.each_patch == EachPatch::Always) else {
+            return Ok(());
+        };
+        let count = u32::try_from(branch.commits.len()).unwrap_or(u32::MAX);
+        for patch in 1..count.min(Part::PATCHES_MAX) {
+            let (run, actions) =
+                part::order(self.rules, (rule, build), (&run, Role::Prefix(patch)))?;
+            wanted.actions.extend(actions);
+            wanted.runs.push(run);
+        }
+        Ok(())
+    }
+
+    /// Which attempt at this version it would be, if there is to be one.
+    fn series_attempt(
+        &self,
+        rule: &Rule,
+        on: &SeriesEvent,
+        branch: Option<&Branch>,
+    ) -> Result<u32, Outcome> {
+        let (name, revision) = (part::run_name(rule, on), on.revision());
+        let same = |run: &&Run| run.rule == name && run.revision == revision;
+        let Some(last) = self.known.runs.iter().filter(same).max_by_key(|run| run.attempt) else {
+            return Ok(1);
+        };
+        if last.state == RunState::Held {
+            return Ok(last.attempt);
+        }
+        let is_done = last.state.is_done();
+        let is_good = matches!(last.state, RunState::Done(Verdict::Success | Verdict::Skipped));
+        let was_cancelled =
+            last.cancelling.is_some() || last.state == RunState::Done(Verdict::Cancelled);
+        let is_again = match self.event {
+            Event::Series(event) if event.event == EventKind::SeriesRecheck => {
+                let is_named = on.request.as_ref().is_some_and(|asked| !asked.names.is_empty());
+                is_done && (!is_good || is_named)
+            }
+            // It was put on another base since.
+            Event::Applied(_) => {
+                let built = last.series.as_ref().and_then(|of| of.branch.as_ref());
+                is_done && built.map(|built| &built.sha) != branch.map(|branch| &branch.sha)
+            }
+            Event::Series(_)
+            | Event::PullRequest(_)
+            | Event::Comment(_)
+            | Event::Command(_)
+            | Event::Push(_)
+            | Event::Build(_) => false,
+        };
+        if is_again || was_cancelled {
+            Ok(last.attempt.saturating_add(1))
+        } else {
+            Err(Outcome::Already { run: last.id.to_string() })
+        }
+    }
+
+    fn series_run(
+        &self,
+        (rule, build): (&Rule, &Build),
+        (on, which): (&SeriesEvent, Role),
+        (branch, attempt): (Option<&Branch>, u32),
+    ) -> Result<Run, Outcome> {
+        let (subject, revision, name) = (on.subject(), on.revision(), part::run_name(rule, on));
+        let of = part::of_series(on, (&rule.name, rule.git.as_ref()), which);
+        Ok(Run {
+            id: RunId::of(&subject, &revision, &name, attempt),
+            subject,
+            revision,
+            rule: name,
+            attempt,
+            connection: build.on.clone(),
+            state: RunState::Ordered,
+            ticket: Ticket { job: build.job.clone(), ..Ticket::default() },
+            reports: self.resolved(rule, on)?,
+            supersede: rule.supersede,
+            cancelling: None,
+            reason: None,
+            series: Some(Box::new(OfSeries { branch: branch.cloned(), ..of })),
+        })
+    }
+
+    /// Where `rule` reports, with the connections resolved.
+    fn resolved(&self, rule: &Rule, on: &SeriesEvent) -> Result<Vec<ReportTo>, Outcome> {
+        let directory = &self.rules.directory;
+        let reports = rule.reports.iter().map(|report| report.resolve(directory, &on.instance));
+        reports.collect::<Result<_, String>>().map_err(|what| Outcome::Lacks { what })
+    }
+}
+
+impl Scene<'_> {
+    /// What is told of putting a series on a branch: that it went well shows in a state only.
+    pub(super) fn told_of_branch(&self, run: &Run, previous: Option<Verdict>) -> Vec<Action> {
+        let Some(stage) = crate::rules::text::stage(run.state) else { return Vec::new() };
+        if run.state == RunState::Done(Verdict::Success) {
+            self.states(run, stage, previous)
+        } else {
+            self.told(run, stage, previous)
+        }
+    }
+}
+
+/// The run that puts a series on a branch, wanted by one more rule.
+fn joined(run: Run, rule: &Rule, reports: Vec<ReportTo>) -> Run {
+    let mut series = run.series;
+    if let Some(of) = series.as_mut().filter(|of| !of.wanted_by.contains(&rule.name)) {
+        of.wanted_by.push(rule.name.clone());
+    }
+    let reports = united(&run.reports, reports);
+    Run { series, reports, supersede: run.supersede && rule.supersede, ..run }
+}
+
+/// Both lists, each place once.
+fn united(one: &[ReportTo], other: Vec<ReportTo>) -> Vec<ReportTo> {
+    let mut all = one.to_vec();
+    for report in other {
+        let is_there = |known: &ReportTo| known.to == report.to && known.form == report.form;
+        if !all.iter().any(is_there) {
+            all.push(report);
+        }
+    }
+    all
+}
