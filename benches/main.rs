@@ -16,6 +16,7 @@ mod broker;
 mod process;
 mod service;
 
+mod apply;
 mod floor;
 mod drain;
 mod rules;
@@ -46,7 +47,8 @@ struct Arguments {
     /// What cargo says to every bench.
     #[arg(long, hide = true)]
     bench: bool,
-    /// What to measure: `drain`, `relevant`, `rules`, `latency`, `startup`; all when none is named.
+    /// What to measure: `drain`, `relevant`, `rules`, `latency`, `startup`,
+    /// `apply`; all when none is named.
     only: Vec<String>,
 }
 
@@ -76,6 +78,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Table> {
     if wants("startup") {
         say("start-up");
         table.extend(startup::measure(runs).await?);
+    }
+    if wants("apply") {
+        say("a series on a large tree");
+        table.extend(apply::measure(runs).await?);
     }
     let (Some(url), Some(python)) = (&arguments.amqp, &arguments.python) else {
         say("without --amqp and --python the rest is left out");

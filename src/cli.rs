@@ -29,12 +29,14 @@ mod explain;
 mod init;
 mod ledger;
 mod messages;
+mod poll;
 mod publish;
 mod ready;
 mod replay;
 mod rules;
 mod run;
 mod runs;
+mod series;
 mod tail;
 mod test;
 mod why;
@@ -126,12 +128,24 @@ Examples:
   pointsman explain message.json                a message in a file
   pointsman explain 6f0c2d1e                    a message in the ledger, by the beginning of its id")]
     Explain(explain::Explain),
-    /// Tell what happened about a pull request, and why the rules did what they did.
+    /// Tell what happened about a pull request or a series, and why the rules did what they did.
     #[command(after_help = "\
 Examples:
   pointsman why forge.example/rail/signalbox#7
+  pointsman why patches.example/signalbox-devel/series/1234
   pointsman why signalbox#7                     if no other subject is called so")]
     Why(why::Why),
+    /// Let a patch series be built that is held because nobody vouches for its author.
+    #[command(after_help = "\
+Example:
+  pointsman approve patches.example/signalbox-devel/series/1234 --version 2")]
+    Approve(series::Approve),
+    /// Ask for the builds of a patch series again.
+    #[command(after_help = "\
+Examples:
+  pointsman recheck series/1234                 if no other subject is called so
+  pointsman recheck series/1234 kvm-boot --rebase")]
+    Recheck(series::Recheck),
     /// Follow what happens, as it happens.
     Tail(tail::Tail),
     /// List or show the builds that rules have ordered.
@@ -168,6 +182,19 @@ Examples:
   pointsman publish recorded.jsonl              messages as `fedora-messaging record` writes them
   pointsman publish --topic a.b body.json       one message, from its body")]
     Publish(publish::Publish),
+    /// Ask the sources of patch series for what is new, and publish it for all who listen.
+    ///
+    /// It asks those with `polled_by = "poller"`, and is the only one who does, however many
+    /// services listen.
+    #[command(after_help = "\
+What is published has the topics `pointsman.series.*` (after `amqp.topic_prefix`).  How far a
+source was heard is written down only when the broker has confirmed everything; what is published
+twice has the same id.
+
+Examples:
+  pointsman poll                       until it is told to stop (SIGTERM or SIGINT)
+  pointsman poll --once                once, for cron; exit code 1 if a source could not be asked")]
+    Poll(poll::Poll),
     /// Ask the running service whether it is ready.
     Ready(ready::Ready),
     /// Print the JSON Schema of settings or rules, for editors.
@@ -185,7 +212,7 @@ Examples:
 impl Command {
     /// Whether it goes on until a signal comes, and then has something to bring to an end.
     fn is_lasting(&self) -> bool {
-        matches!(self, Self::Run | Self::Tail(_))
+        matches!(self, Self::Run | Self::Poll(_) | Self::Tail(_))
     }
 }
 
@@ -250,6 +277,8 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
         Command::Explain(explain) => explain::run(&common, explain, console).await,
         Command::Demo { once } => demo(demo::Options { once, json: common.json }).await,
         Command::Why(why) => why::run(&common, why, console).await,
+        Command::Approve(approve) => series::approve(&common, approve, console).await,
+        Command::Recheck(recheck) => series::recheck(&common, recheck, console).await,
         Command::Tail(tail) => tail::run(&common, tail, console).await,
         Command::Runs(runs) => runs::run(&common, runs, console).await,
         Command::Actions { command } => {
@@ -261,6 +290,7 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
         Command::Topics(topics) => catalog::topics(&common, &topics, console),
         Command::Rules(rules) => rules::run(&common, rules, console).await,
         Command::Replay(replay) => Box::pin(replay::run(&common, replay, console)).await,
+        Command::Poll(poll) => Box::pin(poll::run(&common, poll, console)).await,
         Command::Publish(publish) => publish::run(&common, publish, console).await,
         Command::Ready(ready) => ready::run(&common, ready, console).await,
         Command::Schema { of } => editor::schema(of, console),

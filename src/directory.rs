@@ -13,6 +13,7 @@ use crate::event::proposal::Standing;
 use crate::subject::ConnectionName;
 
 /// One configured outside system.
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a system")]
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// The hosts (with port, if not the usual one) by which it calls itself.
@@ -26,6 +27,8 @@ pub struct Connection {
     pub forms: &'static [Form],
     /// Whether what lives here are patch series, and not pull requests.
     pub has_series: bool,
+    /// Whether its messages are letters, which have room for all that is known.
+    pub letters: bool,
     /// Whether series are put on branches of it.
     pub is_tree: bool,
     /// Whether its builds are of branches and tags, so that a rule has to say which.

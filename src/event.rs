@@ -299,9 +299,9 @@ pub enum Event {
     /// About a branch or tag.
     Push(PushEvent),
     /// About a patch series.
-    Series(SeriesEvent),
+    Series(Box<SeriesEvent>),
     /// About a patch series on its way to a branch.
-    Applied(AppliedEvent),
+    Applied(Box<AppliedEvent>),
     /// About a build.
     Build(BuildEvent),
 }

@@ -13,6 +13,33 @@ use crate::remote::Failure;
 use crate::subject::CommitSha;
 
 pub mod settings;
+pub mod address;
+pub mod names;
+pub mod call;
+pub mod process;
+pub mod stop;
+pub mod date;
+pub mod mail;
+pub mod guard;
+pub mod apply;
+pub mod included;
+pub mod repository;
+
+mod access;
+mod base;
+mod depends;
+mod history;
+mod probe;
+mod push;
+mod reject;
+mod scratch;
+mod search;
+mod slice;
+mod touched;
+mod tree;
+mod upstream;
+#[cfg(test)]
+mod tests;
 
 /// A place where the mails of a series can be fetched.
 #[async_trait]
@@ -77,6 +104,16 @@ pub trait Tree: Send + Sync {
 
     /// Pushes a commit that an earlier [`Tree::apply`] has made, or a base, as a branch of its own.
     async fn push(&self, order: &PushOrder) -> Result<(), Failure>;
+
+    /// Gets ready for the first series: what takes long is done here, such as to fetch a history.
+    async fn prepare(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Tidies up what is kept here, if there is much of it.
+    async fn tidy(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Removes a branch that we have pushed, if it is still at `sha`; that it is gone already, or
     /// that it is at something else, is no failure.

@@ -17,6 +17,7 @@ use crate::decision::{Decision, Known};
 use crate::event::Event;
 
 pub mod bell;
+pub mod branches;
 pub mod cursors;
 mod grave;
 pub mod inbox;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid, Variant, Version};
 
 /// What a source delivers: a topic, properties, headers and the bytes of a body.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +79,7 @@ fn without_year(id: &str) -> &str {
         Some((year, rest))
             if year.len() == 4
                 && year.bytes().all(|b| b.is_ascii_digit())
-                && uuid::Uuid::try_parse(rest).is_ok() =>
+                && Uuid::try_parse(rest).is_ok() =>
         {
             rest
         }
@@ -98,6 +99,17 @@ pub fn hash(parts: &[&[u8]]) -> String {
         move |place| whole.get(place).copied().unwrap_or_default()
     });
     format!("{:032x}", u128::from_be_bytes(first))
+}
+
+/// A message id computed from `parts`, the same whenever it is; in the form of a UUID, which some
+/// readers insist on.
+pub fn computed_id(parts: &[&[u8]]) -> String {
+    let bytes = Uuid::try_parse(&hash(parts)).unwrap_or_default().into_bytes();
+    Builder::from_bytes(bytes)
+        .with_variant(Variant::RFC4122)
+        .with_version(Version::Custom)
+        .into_uuid()
+        .to_string()
 }
 
 #[cfg(test)]

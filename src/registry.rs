@@ -24,7 +24,8 @@ use crate::worker::backoff::Backoff;
 
 mod forges;
 mod messengers;
-mod series;
+mod trees;
+pub mod series;
 
 /// What all systems can do, without any of them being reached for it.
 pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
@@ -43,6 +44,7 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     forges::list(settings, &mut directory)?;
     messengers::list(settings, &mut directory)?;
     series::list(settings, &mut directory)?;
+    trees::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -73,6 +75,8 @@ pub fn sites(
     }
     forges::add(settings, &mut sites, clock)?;
     messengers::add(settings, &mut sites, clock)?;
+    series::add(settings, &mut sites, clock)?;
+    trees::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
@@ -110,6 +114,8 @@ pub async fn probe(
     }
     findings.extend(forges::probe(settings, (rules, &rules.projects()), clock).await?);
     findings.extend(messengers::probe(settings, clock).await?);
+    findings.extend(series::probe(settings, clock).await?);
+    findings.extend(trees::probe(settings, clock).await?);
     Ok(findings)
 }
 

@@ -28,6 +28,7 @@ pub mod gitlab;
 pub mod mail;
 pub mod mattermost;
 pub mod pagure;
+pub mod patches;
 pub mod patchew;
 pub mod patchwork;
 pub mod slack;

@@ -33,9 +33,11 @@ use crate::{registry, web};
 mod buses;
 pub mod inbox;
 pub mod live;
+pub mod poll;
 pub mod receive;
 pub mod reconcile;
 pub mod reload;
+mod sweep;
 mod watch;
 
 use buses::Buses;
@@ -204,6 +206,7 @@ impl Service {
         service.spawn_worker(&prepared, &buses, &clock).await?;
         let rebinding = service.spawn_sources(&prepared, plan);
         service.spawn_reload(&prepared, rebinding);
+        service.spawn_pollers(registry::series::pollers(settings, &clock)?, &clock);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
             service.spawn_web((listener, buses.door, metrics), &prepared)?;
@@ -272,6 +275,7 @@ impl Service {
             sites.entry(connection).or_insert_with(Site::nowhere);
         }
         self.spawn_reconcile(settings, &sites);
+        self.spawn_sweep(settings, &sites);
         let WorkerLimits { backoff, attempts_max } = worker_limits(settings);
         let limits = (backoff, attempts_max);
         let worker = Worker::new(self.ledger.clone(), self.live.decide(), sites, limits);

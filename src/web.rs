@@ -25,6 +25,7 @@ pub mod api;
 pub mod body;
 pub mod health;
 pub mod hooks;
+pub mod poller;
 pub mod runs;
 mod server;
 

@@ -178,6 +178,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
             add(format!("forgejo.{name}.webhook_secrets"), Some(secret));
         }
     }
+    for (name, git) in &settings.git {
+        add(format!("git.{name}.token"), git.token.as_ref());
+    }
     for (name, github) in &settings.github {
         add(format!("github.{name}.token"), github.token.as_ref());
         add(format!("github.{name}.private_key"), github.private_key.as_ref());

@@ -14,6 +14,9 @@ use crate::ledger::view::actions::ActionView;
 use crate::ledger::view::events::EventView;
 use crate::ledger::view::runs::RunView;
 
+/// How many subjects are proposed when several are meant.
+const PROPOSED_MAX: u32 = 8;
+
 /// The ledger that the settings name, or nothing once the faults of the settings were told.
 pub(super) fn open(common: &Common, console: &mut Console) -> anyhow::Result<Option<Ledger>> {
     let Some(settings) = load::settings(common, console)? else { return Ok(None) };
@@ -27,6 +30,19 @@ pub(super) fn one<T>(found: Found<T>, what: &str, id: &str) -> anyhow::Result<T>
         Found::Nothing => bail!("there is no {what} whose id begins with `{id}`"),
         Found::Several(ids) => {
             bail!("more than one {what} has an id that begins with `{id}`: {}", ids.join(", "))
+        }
+    }
+}
+
+/// The subject that is meant by its name, or by a part of it that no other has.
+pub(super) async fn subject(ledger: &Ledger, text: &str) -> anyhow::Result<String> {
+    let mut found = ledger.subjects_like(text.to_owned(), PROPOSED_MAX).await?;
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => bail!("the ledger knows nothing about `{text}`"),
+        (Some(last), false) => {
+            found.push(last);
+            bail!("`{text}` may mean {}", found.join(", "))
         }
     }
 }

@@ -8,11 +8,11 @@ use super::console::Console;
 use super::ledger::{self, Subjects, one, typed};
 use super::table::{Cell, Table};
 use super::words::{self, Tint, moment};
-use super::{Common, Exit, LIMIT};
+use super::{Common, Exit, LIMIT, series};
 use crate::ledger::Ledger;
 use crate::ledger::view::messages::{MessageState, MessageWhole};
 use crate::message::MessageId;
-use crate::service::reconcile::SOURCE;
+use crate::service::reconcile;
 
 /// How many lines of a body people are shown.
 const BODY_LINES_MAX: usize = 100;
@@ -203,8 +203,8 @@ async fn retry(
     for id in ids {
         let found = one(ledger.message(id.clone()).await?, "message", &id);
         let readable = found.and_then(|message| {
-            // No topic reads it: it was made of the event that it tells.
-            if message.view.source == SOURCE {
+            // It was made of the event that it tells.  No topic reads it, or none as what it is.
+            if [reconcile::SOURCE, series::SOURCE].contains(&message.view.source.as_str()) {
                 bail!("message `{id}` is of our own making, and cannot be read again");
             }
             Ok(message.view.id)

@@ -64,8 +64,7 @@ pub(super) async fn run(
 fn bus(settings: &Settings, console: &Console) -> anyhow::Result<Box<dyn Post>> {
     let clock = console.clock().clone();
     Ok(match &settings.amqp {
-        // Bindings are for those who consume.
-        Some(amqp) => Box::new(Publisher::new(&Plan::new(amqp, &[])?, Unheard::Refused)),
+        Some(amqp) => Box::new(Publisher::new(&Plan::to_publish(amqp)?, Unheard::Refused)),
         None => Box::new(Inbox::new(Ledger::attach(&settings.ledger.path, clock)?)),
     })
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(
         } else {
             format!("not ready: {}", why(&report, answer.status.as_u16()))
         };
-        let details = rules(&report).into_iter().chain(failing(&report));
+        let details = rules(&report).into_iter().chain(failing(&report)).chain(unheard(&report));
         for line in [word].into_iter().chain(details) {
             console.line(&safe(&line))?;
         }
@@ -112,9 +112,35 @@ fn failing(report: &Value) -> Option<String> {
     ))
 }
 
+/// The sources that have to be asked and do not answer.
+fn unheard(report: &Value) -> Vec<String> {
+    let polled = report.get("polled").and_then(Value::as_object);
+    let line = |(source, how): (&String, &Value)| {
+        let error = how.get("error").and_then(Value::as_str)?;
+        let since = how.get("succeeded_at").and_then(Value::as_str);
+        let since = since.map_or_else(|| "yet".to_owned(), |since| format!("since {since}"));
+        Some(format!("{source} has not answered {since}: {error}"))
+    };
+    polled.into_iter().flatten().filter_map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_that_do_not_answer_are_told() {
+        let report = serde_json::json!({"polled": {
+            "forge.good": {"succeeded_at": "2026-11-20T08:00:00Z", "error": null},
+            "forge.late": {"succeeded_at": "2026-11-19T08:00:00Z", "error": "503"},
+            "forge.mute": {"succeeded_at": null, "error": "401"},
+        }});
+        insta::assert_snapshot!(unheard(&report).join("\n"), @r"
+        forge.late has not answered since 2026-11-19T08:00:00Z: 503
+        forge.mute has not answered yet: 401
+        ");
+        assert!(unheard(&Value::Null).is_empty());
+    }
 
     #[test]
     fn projects_that_cannot_be_looked_at_are_told() {

@@ -42,7 +42,7 @@ pub(super) async fn run(common: &Common, console: &mut Console) -> anyhow::Resul
 }
 
 /// Tells the service manager, if there is one (`NOTIFY_SOCKET`).
-fn tell_manager(state: NotifyState<'_>) {
+pub(super) fn tell_manager(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "Cannot tell the service manager");
     }

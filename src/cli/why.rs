@@ -1,24 +1,21 @@
 //! `why`: what happened about a subject, and why the rules did what they did.
 
-use anyhow::bail;
 use serde_json::json;
 
 use super::console::Console;
 use super::ledger::{self, Subjects};
 use super::words::{Tint, safe};
 use super::{Common, Exit};
-use crate::ledger::Ledger;
 use crate::ledger::view::runs::RunFilter;
 
-/// How many subjects are proposed when several are meant.
-const PROPOSED_MAX: u32 = 8;
 /// How many runs are shown.
 const RUNS_MAX: u32 = 20;
 
 /// Which subject, and how much of it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Why {
-    /// The subject, such as `forge.example/rail/signalbox#7`, or a part of it that no other has.
+    /// The subject, such as `forge.example/rail/signalbox#7` or
+    /// `patches.example/signalbox-devel/series/1234`, or a part of it that no other has.
     subject: String,
     /// How many events at most, the last ones.
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -27,7 +24,7 @@ pub(super) struct Why {
 
 pub(super) async fn run(common: &Common, why: Why, console: &mut Console) -> anyhow::Result<Exit> {
     let Some(ledger) = ledger::open(common, console)? else { return Ok(Exit::Usage) };
-    let subject = subject(&ledger, &why.subject).await?;
+    let subject = ledger::subject(&ledger, &why.subject).await?;
     let events = ledger.events_about(subject.clone(), why.limit).await?;
     let filter = RunFilter { open: false, subject: Some(subject.clone()) };
     let runs = ledger.runs(filter, RUNS_MAX).await?;
@@ -62,17 +59,4 @@ pub(super) async fn run(common: &Common, why: Why, console: &mut Console) -> any
         }
     }
     Ok(Exit::Success)
-}
-
-/// The subject that is meant.
-async fn subject(ledger: &Ledger, text: &str) -> anyhow::Result<String> {
-    let mut found = ledger.subjects_like(text.to_owned(), PROPOSED_MAX).await?;
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (None, _) => bail!("the ledger knows nothing about `{text}`"),
-        (Some(last), false) => {
-            found.push(last);
-            bail!("`{text}` may mean {}", found.join(", "))
-        }
-    }
 }

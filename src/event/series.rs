@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::EventKind;
+use super::proposal::Standing;
 use crate::subject::{CommitSha, ConnectionName, RunId, Subject, SubjectKind, Verdict};
 
 mod branch;
@@ -157,6 +158,9 @@ pub struct Request {
     pub id: String,
     /// Who asks.
     pub by: Sender,
+    /// What the asker is to the project, where the source itself knows.
+    #[serde(default)]
+    pub standing: Option<Standing>,
     /// The rules that are meant; all when empty.
     #[serde(default)]
     pub names: Vec<String>,

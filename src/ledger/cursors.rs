@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Ledger, LedgerError};
 use crate::clock::from_millis;
@@ -32,13 +32,16 @@ impl Ledger {
 
     /// Writes the cursor called `name`.
     pub async fn set_cursor(&self, name: String, value: String) -> Result<(), LedgerError> {
+        self.set_cursors(vec![(name, value)]).await
+    }
+
+    /// Writes `cursors`, by name, all or none.
+    pub async fn set_cursors(&self, cursors: Vec<(String, String)>) -> Result<(), LedgerError> {
         let now = self.now();
         self.write(move |transaction| {
-            let mut upsert = transaction.prepare_cached(
-                "INSERT INTO cursors (name, value, at) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT (name) DO UPDATE SET value = ?2, at = ?3",
-            )?;
-            upsert.execute(params![name, value, now])?;
+            for (name, value) in &cursors {
+                write(transaction, (name, value), now)?;
+            }
             Ok(())
         })
         .await
@@ -64,4 +67,18 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// Writes one cursor.
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    (name, value): (&str, &str),
+    now: i64,
+) -> Result<(), LedgerError> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO cursors (name, value, at) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (name) DO UPDATE SET value = ?2, at = ?3",
+    )?;
+    upsert.execute(params![name, value, now])?;
+    Ok(())
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
 use super::tally::Tally;
-use super::{Decide, Ledger, LedgerError, Stored, known, record};
+use super::{Decide, Ledger, LedgerError, Stored, cursors, known, record};
 use crate::event::Event;
 use crate::message::{Message, MessageId};
 
@@ -45,12 +45,26 @@ impl Ledger {
         batch: Vec<Intake>,
         decide: Decide,
     ) -> Result<(Stored, Tally), LedgerError> {
+        self.put_with_cursors(batch, Vec::new(), decide).await
+    }
+
+    /// As [`Ledger::put`], and writes `cursors`, by name, in the same transaction: how far somebody
+    /// has come who looks outside is known together with what was found, or not at all.
+    pub async fn put_with_cursors(
+        &self,
+        batch: Vec<Intake>,
+        cursors: Vec<(String, String)>,
+        decide: Decide,
+    ) -> Result<(Stored, Tally), LedgerError> {
         let now = self.now();
         let tally = self
             .write(move |transaction| {
                 let mut tally = Tally::default();
                 for intake in &batch {
                     store(transaction, intake, &decide, (now, &mut tally))?;
+                }
+                for (name, value) in &cursors {
+                    cursors::write(transaction, (name, value), now)?;
                 }
                 Ok(tally)
             })

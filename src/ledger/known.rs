@@ -56,20 +56,21 @@ fn about_subject(
     subject: &str,
     head: &Head,
 ) -> Result<Known, LedgerError> {
-    about_revision(connection, subject, head.sha.as_ref().map_or("", CommitSha::as_str))
+    let revision = head.sha.as_ref().map_or("", CommitSha::as_str);
+    about_revision(connection, (subject, revision), RUNS_MAX)
 }
 
 fn about_revision(
     connection: &Connection,
-    subject: &str,
-    revision: &str,
+    (subject, revision): (&str, &str),
+    runs_max: u32,
 ) -> Result<Known, LedgerError> {
     let state = subject_state(connection, subject)?;
     let mut select = connection.prepare_cached(
         "SELECT body FROM runs WHERE subject = ?1 AND (is_done = 0 OR revision = ?2) \
          ORDER BY ordered_at DESC LIMIT ?3",
     )?;
-    let runs = runs(select.query(params![subject, revision, RUNS_MAX])?)?;
+    let runs = runs(select.query(params![subject, revision, runs_max])?)?;
     Ok(Known { subject: state, runs, ..Known::default() })
 }
 

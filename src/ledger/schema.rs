@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_cursors.sql"),
     include_str!("../../migrations/0003_comments.sql"),
     include_str!("../../migrations/0004_series.sql"),
+    include_str!("../../migrations/0005_branches.sql"),
 ];
 
 /// How long a write waits for another process (`pointsman actions retry`) to finish its own.

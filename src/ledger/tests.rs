@@ -96,6 +96,39 @@ async fn the_same_message_is_stored_once() {
 }
 
 #[tokio::test]
+async fn how_far_somebody_has_come_is_stored_with_what_was_found_or_not_at_all() {
+    let world = World::new();
+    let (name, decide) = ("poll/box".to_owned(), Arc::clone(&world.decide));
+    let put = |id: &str, cursor: &str| {
+        let cursors = vec![(name.clone(), cursor.to_owned())];
+        world.ledger.put_with_cursors(vec![opened(id, 'a', 1)], cursors, Arc::clone(&decide))
+    };
+    let (stored, tally) = put("m1", "one").await.unwrap();
+    drop(stored);
+    assert_eq!(tally.read, 1);
+    let again = World::open(&world.folder, &world.hand);
+    assert_eq!(again.cursor(name.clone()).await.unwrap().unwrap().value, "one");
+
+    // The disk fails between the one and the other.
+    let outside = rusqlite::Connection::open(world.folder.path().join("l.db")).unwrap();
+    outside
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE UPDATE ON cursors \
+             BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
+        .unwrap();
+    put("m2", "two").await.unwrap_err();
+    let m2 = opened("m2", 'a', 1).id;
+    assert!(!world.ledger.has_message(m2.clone()).await.unwrap());
+    assert_eq!(world.ledger.cursor(name.clone()).await.unwrap().unwrap().value, "one");
+
+    outside.execute_batch("DROP TRIGGER full").unwrap();
+    drop(put("m2", "two").await.unwrap());
+    assert!(world.ledger.has_message(m2).await.unwrap());
+    assert_eq!(world.ledger.cursor(name.clone()).await.unwrap().unwrap().value, "two");
+}
+
+#[tokio::test]
 async fn the_same_happening_in_two_messages_of_one_batch_starts_one_build() {
     let world = World::new();
     let second = told("m2", EventKind::PullRequestUpdated, 'a', 2);

@@ -20,7 +20,8 @@ use crate::worker::Site;
 /// What they can do.
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
     let mut insert = |kind: &str, name: &str, forms: &'static [Form]| -> anyhow::Result<()> {
-        let connection = Connection { forms, ..Connection::default() };
+        let letters = kind == "mail";
+        let connection = Connection { forms, letters, ..Connection::default() };
         directory.insert(connection_name(kind, Some(name))?, connection);
         Ok(())
     };

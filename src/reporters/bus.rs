@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
-use serde_json::{Map, json};
-use uuid::{Builder, Uuid, Variant, Version};
+use serde_json::{Map, Value, json};
 
-use crate::action::{Form, Notice, Report, Stage};
+use crate::action::{AboutSeries, Form, Notice, Part, Report, Stage};
 use crate::clock::Clock;
+use crate::event::series::{Branch, SeriesEvent};
 use crate::executors::Try;
-use crate::message::{Message, hash};
+use crate::message::{Message, computed_id};
+use crate::neutral;
 use crate::remote::Failure;
 use crate::reporters::Reporter;
 use crate::source::amqp::publish::{Outgoing, Publisher};
@@ -77,46 +78,98 @@ fn about_run(report: &Report) -> Outgoing {
         Stage::Running => ("started", None),
         Stage::Done(verdict) => ("finished", Some(verdict)),
     };
+    let mut body = json!({
+        "run": report.run,
+        "rule": report.rule,
+        "subject": report.subject,
+        "revision": report.revision,
+        "stage": stage,
+        "verdict": verdict,
+        "url": report.url,
+        "text": report.text,
+    });
+    if let Some(about) = &report.series {
+        put(&mut body, about_series(about));
+    }
     Outgoing {
         id: id(&report.marker, report.stage.as_str()),
         topic: format!("pointsman.run.{stage}"),
         headers: Map::new(),
-        body: json!({
-            "run": report.run,
-            "rule": report.rule,
-            "subject": report.subject,
-            "revision": report.revision,
-            "stage": stage,
-            "verdict": verdict,
-            "url": report.url,
-            "text": report.text,
-        }),
+        body,
     }
 }
 
+/// Adds `series` to what is told.
+fn put(body: &mut Value, series: Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.insert("series".to_owned(), series);
+    }
+}
+
+/// What was built: enough to fetch it, and to find the mail that is to blame.
+fn about_series(about: &AboutSeries) -> Value {
+    let AboutSeries { of, branch, patch, part, was_broken, blamed } = about;
+    let mut series = posted(of);
+    if let Some(series) = series.as_object_mut() {
+        let part = match part {
+            Part::Apply => "apply",
+            Part::Build => "build",
+        };
+        series.insert("part".to_owned(), part.into());
+        series.insert("patch".to_owned(), patch.map(|patch| mail(of, patch)).into());
+        series.insert("branch".to_owned(), branch.as_ref().map(fetched).into());
+        series.insert("was_broken".to_owned(), (*was_broken).into());
+        series.insert("blamed".to_owned(), blamed.map(|patch| mail(of, patch)).into());
+    }
+    series
+}
+
+/// A series as it was posted.
+fn posted(of: &SeriesEvent) -> Value {
+    let series = &of.series;
+    json!({
+        "id": series.id,
+        "version": series.version,
+        "title": neutral::plain(&series.title),
+        "root": series.root,
+        "url": series.url,
+        "count": series.patches.len(),
+    })
+}
+
+/// The patch with this number, from 1.
+fn mail(of: &SeriesEvent, number: u32) -> Value {
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+    let letter = index.and_then(|index| of.series.patches.get(index));
+    json!({ "number": number, "msgid": letter.map(|letter| &letter.msgid) })
+}
+
+/// Where a series can be fetched, and what it is upon.
+fn fetched(branch: &Branch) -> Value {
+    let Branch { url, name, sha, base, .. } = branch;
+    json!({ "url": url, "name": name, "sha": sha, "base": base })
+}
+
 fn about_nothing_of_ours(notice: &Notice) -> Outgoing {
+    let mut body = json!({
+        "rule": notice.rule,
+        "subject": notice.subject,
+        "text": notice.text,
+    });
+    if let Some(of) = &notice.series {
+        put(&mut body, posted(of));
+    }
     Outgoing {
         id: id(&notice.marker, "notice"),
         topic: "pointsman.notice".to_owned(),
         headers: Map::new(),
-        body: json!({
-            "rule": notice.rule,
-            "subject": notice.subject,
-            "text": notice.text,
-        }),
+        body,
     }
 }
 
-/// The id of what is told at `stage`, the same whenever it is told; in the form of a UUID, which
-/// some readers insist on.
+/// The id of what is told at `stage`, the same whenever it is told.
 fn id(marker: &str, stage: &str) -> String {
-    let digest = hash(&[marker.as_bytes(), stage.as_bytes()]);
-    let bytes = Uuid::try_parse(&digest).unwrap_or_default().into_bytes();
-    Builder::from_bytes(bytes)
-        .with_variant(Variant::RFC4122)
-        .with_version(Version::Custom)
-        .into_uuid()
-        .to_string()
+    computed_id(&[marker.as_bytes(), stage.as_bytes()])
 }
 
 #[cfg(test)]
@@ -127,6 +180,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Hand;
+    use crate::reporters::contract::series;
     use crate::subject::{RunId, Subject, SubjectKind, Verdict};
 
     /// Keeps what it is given.
@@ -203,6 +257,61 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_series_it_is_told_where_it_is_and_which_mail_is_to_blame() {
+        let mut report = series::about(Form::Message);
+        let about = report.series.as_deref_mut().unwrap();
+        about.blamed = Some(2);
+        about.of.series.title = "Oil\u{202e} \u{1b}[31mthe points".to_owned();
+        let notice = series::notice_about("m-3");
+        let messages = told(async |bus| {
+            bus.tell(&report, Try::First).await?;
+            bus.notify(&notice, Try::First).await
+        })
+        .await;
+        let series = |message: &Message| {
+            let body: Value = serde_json::from_slice(&message.body).unwrap();
+            serde_json::to_string_pretty(&body["series"]).unwrap()
+        };
+        insta::assert_snapshot!(series(&messages[0]), @r#"
+        {
+          "blamed": {
+            "msgid": "20261120-2-ada@points.example",
+            "number": 2
+          },
+          "branch": {
+            "base": {
+              "branch": "master",
+              "sha": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+              "why": "the first that it applies to"
+            },
+            "name": "pointsman/main/12/v2",
+            "sha": "cccccccccccccccccccccccccccccccccccccccc",
+            "url": "https://git.example/series.git"
+          },
+          "count": 2,
+          "id": "12",
+          "part": "build",
+          "patch": null,
+          "root": "20261120-0-ada@points.example",
+          "title": "Oil the points",
+          "url": "https://patches.example/project/signalbox-devel/list/?series=12",
+          "version": 2,
+          "was_broken": false
+        }
+        "#);
+        insta::assert_snapshot!(series(&messages[1]), @r#"
+        {
+          "count": 2,
+          "id": "12",
+          "root": "20261120-0-ada@points.example",
+          "title": "Oil the points",
+          "url": "https://patches.example/project/signalbox-devel/list/?series=12",
+          "version": 2
+        }
+        "#);
+    }
+
+    #[tokio::test]
     async fn a_repetition_is_known_by_its_id() {
         let running = report(Form::Message, Stage::Running);
         let messages = told(async |bus| {
@@ -214,7 +323,7 @@ mod tests {
         let ids: Vec<_> = messages.iter().map(|m| m.id.clone().unwrap()).collect();
         assert_eq!(ids[0], ids[1]);
         assert_ne!(ids[0], ids[2]);
-        assert!(Uuid::try_parse(&ids[0]).is_ok_and(|id| id.get_version_num() == 8));
+        assert!(uuid::Uuid::try_parse(&ids[0]).is_ok_and(|id| id.get_version_num() == 8));
         assert_eq!(messages[2].topic, "org.example.dev.pointsman.run.queued");
     }
 

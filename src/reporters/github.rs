@@ -187,6 +187,9 @@ impl Reporter for Github {
             (Form::Flag, _) if report.subject.kind == SubjectKind::Job => {
                 Err(no_place(&report.subject, "a job has no commit there"))
             }
+            (Form::Flag, _) if report.subject.kind == SubjectKind::Series => {
+                Err(no_place(&report.subject, "a series has no commit there"))
+            }
             (Form::Flag, Checks::Status) => {
                 flag::set_status(&self.client, &self.context_prefix, report).await
             }

@@ -103,6 +103,9 @@ impl Reporter for GitLab {
             Form::Flag if report.subject.kind == SubjectKind::Job => {
                 Err(no_place(&report.subject, "a job has no commit there"))
             }
+            Form::Flag if report.subject.kind == SubjectKind::Series => {
+                Err(no_place(&report.subject, "a series has no commit there"))
+            }
             Form::Flag => flag::set(&self.client, &self.context_prefix, report).await,
             Form::Comment => {
                 let words = (&report.subject, report.text.as_str(), report.marker.as_str());

@@ -40,6 +40,19 @@ pub(super) const REPORT_NAMES: &[&str] = &[
     "run.id",
     "run.attempt",
     "previous.verdict",
+    "series.id",
+    "series.version",
+    "series.title",
+    "series.url",
+    "series.root",
+    "series.count",
+    "branch.url",
+    "branch.name",
+    "branch.sha",
+    "branch.base",
+    "branch.base_name",
+    "blamed",
+    "was_broken",
 ];
 
 /// What stands in rules files.
@@ -140,7 +153,7 @@ fn one(
     let mut reader = Reader { inspection, directory, table, spec: &spec };
     if is_whole {
         // What was left out would only be missed.
-        reader.check_shape(span.clone());
+        reader.check_shape(&span);
     }
     let rule = Rule {
         name: spec.name.clone(),

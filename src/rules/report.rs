@@ -174,7 +174,8 @@ impl Scene<'_> {
         (stage, previous): (Stage, Option<Verdict>),
     ) -> String {
         let reason = run.cancelling.as_deref().or(run.reason.as_deref());
-        text::Told { run, stage, reason, previous }.words(self.voice, to)
+        let is_letter = self.rules.directory.find(&to.to).is_some_and(|to| to.letters);
+        text::Told { run, stage, reason, previous, is_letter }.words(self.voice, to)
     }
 
     /// `words`, and what can be done about what they tell.

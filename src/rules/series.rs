@@ -105,9 +105,11 @@ fn requested(
         return Err(format!("v{} is the one that counts", series.version));
     }
     let directory = &rules.directory;
-    let standing = match request.operator {
-        true => Standing::Maintainer,
-        false => trust::sender(directory, &event.instance, &request.by),
+    let standing = if request.operator {
+        Standing::Maintainer
+    } else {
+        let told = request.standing.unwrap_or_default();
+        trust::sender(directory, &event.instance, &request.by).max(told)
     };
     let limit = directory.commands.per_hour();
     if known.given > limit && !request.operator {
@@ -161,11 +163,14 @@ pub(super) fn take_note_of_branch(
     let Some(of) = run.series.clone() else {
         return Err(format!("run {} is about no series", run.id));
     };
-    let state = match event.event {
-        EventKind::SeriesApplied => RunState::Done(Verdict::Success),
-        EventKind::SeriesWaiting => RunState::Queued,
-        EventKind::SeriesHeld => RunState::Held,
-        _ => RunState::Done(event.verdict.unwrap_or(Verdict::Conflict)),
+    let state = if event.event == EventKind::SeriesApplied {
+        RunState::Done(Verdict::Success)
+    } else if event.event == EventKind::SeriesWaiting {
+        RunState::Queued
+    } else if event.event == EventKind::SeriesHeld {
+        RunState::Held
+    } else {
+        RunState::Done(event.verdict.unwrap_or(Verdict::Conflict))
     };
     let reason = event.refusal.as_ref().map(|refusal| refusal.reason.clone());
     let series = OfSeries { branch: event.branch.clone(), refusal: event.refusal.clone(), ..*of };

@@ -2,14 +2,17 @@
 
 use serde_json::{Value, json};
 
+use self::series::Room;
 use super::texts::Voice;
 use crate::action::{Form, Stage};
 use crate::decision::Outcome;
 use crate::expression::{self, Text};
 use crate::message::hash;
 use crate::neutral;
-use crate::run::{ReportTo, Run, RunState};
+use crate::run::{OfSeries, ReportTo, Run, RunState};
 use crate::subject::Verdict;
+
+mod series;
 
 /// What stands before a marker in a text.
 const SIGNATURE: &str = "pointsman:";
@@ -100,6 +103,8 @@ pub(super) struct Told<'a> {
     pub(super) stage: Stage,
     pub(super) reason: Option<&'a str>,
     pub(super) previous: Option<Verdict>,
+    /// Whether it is told in a letter, which has room for more.
+    pub(super) is_letter: bool,
 }
 
 impl Told<'_> {
@@ -117,6 +122,9 @@ impl Told<'_> {
     }
 
     fn usual_words(&self, voice: &Voice<'_>, form: Form) -> String {
+        if let Some(of) = &self.run.series {
+            return series::words(voice, self, of, Room::of(form, self.is_letter));
+        }
         let state = state(voice, self.stage);
         if form == Form::Flag {
             // A flag is shown as it is; escapes would be seen in it.
@@ -144,6 +152,7 @@ impl Told<'_> {
             Stage::Done(verdict) => Some(verdict),
             Stage::Held | Stage::Queued | Stage::Running => None,
         };
+        let of = run.series.as_deref();
         json!({
             "rule": run.rule,
             "stage": self.stage.as_str(),
@@ -159,8 +168,21 @@ impl Told<'_> {
             },
             "run": { "id": run.id, "attempt": run.attempt },
             "previous": { "verdict": self.previous },
+            "series": of.map(of_series),
+            "branch": of.and_then(|of| Some(of.branch.as_ref()?.names(None))),
+            "blamed": of.and_then(|of| of.blamed),
+            "was_broken": of.is_some_and(|of| of.was_broken),
         })
     }
+}
+
+/// A series, as the words of a report may speak of it.
+fn of_series(of: &OfSeries) -> Value {
+    let series = &of.of.series;
+    json!({
+        "id": series.id, "version": series.version, "title": series.title, "url": series.url,
+        "root": series.root, "count": series.patches.len(),
+    })
 }
 
 /// The first digits of a revision, for people.

@@ -129,7 +129,7 @@ impl Reader {
         event
     }
 
-    fn intake(&self, source: &'static str, delivered: Delivered) -> Intake {
+    pub(super) fn intake(&self, source: &'static str, delivered: Delivered) -> Intake {
         let Delivered { message, redelivered, inbox } = delivered;
         let digest = message.digest();
         let (id, found) = self.read(&message);

@@ -19,6 +19,7 @@ use crate::telemetry::{self, LogSettings};
 mod forges;
 mod series;
 mod told;
+mod trees;
 
 /// Something wrong with one key, or with several together.
 pub(super) struct Complaint {

@@ -83,9 +83,16 @@ impl<'l> Reader<'l> {
         connections
     }
 
+    /// As [`Reader::connections`], of a kind that messages name by its host.
+    pub(super) fn systems<T: Section + Connection>(&mut self, kind: &str) -> BTreeMap<String, T> {
+        let systems = self.connections(kind);
+        self.refuse_shared_hosts(kind, &systems);
+        systems
+    }
+
     /// Two connections of one kind must not be at one host, or the origin of a message from there
     /// would be either.
-    pub(super) fn refuse_shared_hosts<T: Connection>(
+    fn refuse_shared_hosts<T: Connection>(
         &mut self,
         kind: &str,
         connections: &BTreeMap<String, T>,

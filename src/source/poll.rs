@@ -1,11 +1,15 @@
 //! Sources that tell nothing by themselves, and have to be asked from time to time.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::event::series::SeriesEvent;
-use crate::message::{Message, hash};
+use crate::message::{Message, computed_id};
 use crate::remote::Failure;
+use crate::subject::ConnectionName;
 
 /// What stands before the kind of an event in the topic of our own messages about it.
 pub const TOPIC_PREFIX: &str = "pointsman.";
@@ -40,11 +44,31 @@ pub trait Poller: Send + Sync {
     async fn reconcile(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure>;
 }
 
+/// A source that has to be asked, and how that is done.
+#[derive(Clone)]
+pub struct Polled {
+    /// Its name.
+    pub connection: ConnectionName,
+    /// How to ask it.
+    pub poller: Arc<dyn Poller>,
+    /// How often.
+    pub every: Duration,
+    /// Who does.
+    pub by: PolledBy,
+}
+
+impl std::fmt::Debug for Polled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { connection, every, by, .. } = self;
+        write!(f, "Polled({connection}, {every:?}, {by:?})")
+    }
+}
+
 /// The message that tells of `event`: plain JSON, whose id is computed from what it is about.
 pub fn message(event: &SeriesEvent) -> Message {
     let topic = format!("{TOPIC_PREFIX}{}", event.event);
     let body = serde_json::to_vec(event).unwrap_or_default();
-    let id = hash(&[topic.as_bytes(), &body]);
+    let id = computed_id(&[topic.as_bytes(), &body]);
     Message {
         id: Some(id),
         topic,

@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::{
 
 use crate::subject::ConnectionName;
 
+pub mod polled;
 mod results;
 
 pub use results::{ActionOutcome, MessageResult, ReloadResult, WebhookResult};
@@ -140,6 +141,7 @@ fn describe() {
     describe_gauge!(RULES_IN_FORCE, "Rules in force.");
     describe_counter!(RECONCILE, "Looks at the open proposals of a project, by what came of them.");
     describe_counter!(RECONCILE_FOUND, "What such looks have found that no message had told.");
+    polled::describe();
 }
 
 /// Makes known what has not happened yet, so that its first time is an increase.

@@ -23,12 +23,10 @@ pub(super) fn of(kind: EventKind) -> Vec<FieldOf> {
             }
             fields
         }
-        // Found in comments, never read.
-        Family::Command => Vec::new(),
+        // Found in comments, or told by ourselves; never read.
+        Family::Command | Family::Applied => Vec::new(),
         Family::Push => PUSH.to_vec(),
         Family::Series => SERIES.to_vec(),
-        // Told by ourselves.
-        Family::Applied => Vec::new(),
         Family::Build => BUILD.to_vec(),
     }
 }

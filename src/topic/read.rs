@@ -288,7 +288,7 @@ fn assemble(topic: &Topic, mut values: Map<String, Value>) -> Result<Event, Read
         Family::Push => typed(topic, "", &Value::Object(values)).map(Event::Push),
         Family::Series => {
             let event: SeriesEvent = typed(topic, "", &Value::Object(values))?;
-            event.told().map(Event::Series).map_err(|message| {
+            event.told().map(|told| Event::Series(Box::new(told))).map_err(|message| {
                 let series = topic.read.iter().find(|field| field.name == "series");
                 unusable(topic, ("series", series), message)
             })

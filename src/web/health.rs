@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::tally::Tally;
 use crate::ledger::view::Counts;
+use crate::subject::ConnectionName;
 
 /// The rules in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +38,27 @@ pub struct ReconcileReport {
     pub failures: BTreeMap<String, String>,
 }
 
+/// How the asking of one source goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PollReport {
+    /// When it was asked the last time.
+    pub looked_at: Option<Timestamp>,
+    /// When it answered the last time, and what it told was stored.
+    pub succeeded_at: Option<Timestamp>,
+    /// When everything of the last days was gone through the last time.
+    pub reconciled_at: Option<Timestamp>,
+    /// When the newest of what it told happened, by its own clock.
+    pub newest: Option<Timestamp>,
+    /// How late that was heard of, in seconds.
+    pub lag_s: Option<i64>,
+    /// How many series are incomplete, and are waited for.
+    pub waiting: usize,
+    /// How often it has failed since it answered the last time.
+    pub failures: u32,
+    /// Why, the last time.
+    pub error: Option<String>,
+}
+
 /// What the parts of the service tell about themselves.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -49,6 +71,7 @@ pub struct Health {
     were_up: Mutex<BTreeSet<&'static str>>,
     rules: Mutex<Option<RulesReport>>,
     reconcile: Mutex<Option<ReconcileReport>>,
+    polled: Mutex<BTreeMap<ConnectionName, PollReport>>,
 }
 
 impl Health {
@@ -104,6 +127,17 @@ impl Health {
         self.reconcile.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Notes how the asking of a source goes.
+    pub fn set_polled(&self, connection: &ConnectionName, report: PollReport) {
+        let mut polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
+        polled.insert(connection.clone(), report);
+    }
+
+    /// How the asking of each source goes that has to be asked.
+    pub fn polled(&self) -> BTreeMap<ConnectionName, PollReport> {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many messages have come.
     pub fn received(&self) -> u64 {
         let counters = [&self.read, &self.ignored, &self.dead, &self.repeats, &self.passed_over];
@@ -139,6 +173,7 @@ impl Health {
             "ledger": counts,
             "rules": self.rules(),
             "reconcile": self.reconcile(),
+            "polled": self.polled(),
         })
     }
 }

@@ -33,7 +33,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn serve_router(
+pub(super) async fn serve_router(
     listener: TcpListener,
     router: Router,
     connections_max: usize,

@@ -14,10 +14,11 @@ use crate::event::series::{AppliedEvent, Branch, Refusal};
 use crate::event::{Event, EventKind};
 use crate::git::{Dependency, Letters, Outcome, Tree, Work};
 use crate::ledger::LedgerError;
+use crate::ledger::branches::PushedBranch;
 use crate::ledger::queue::{Claimed, Settlement};
 use crate::remote::{Failure, chain};
 use crate::run::{Run, RunState};
-use crate::subject::{ConnectionName, Verdict};
+use crate::subject::{CommitSha, ConnectionName, Subject, Verdict};
 
 /// How often it is looked whether a series is there that another one depends on.
 const LOOK_FOR_DEPENDENCIES: Backoff =
@@ -61,7 +62,7 @@ impl Workshop<'_> {
             }
         };
         Ok(match ended {
-            Ended::With(event) => Settlement::Done(vec![event]),
+            Ended::With(event) => Settlement::Done(vec![*event]),
             Ended::Waiting(reason) => {
                 let age = self.worker.ledger.clock().now().as_millisecond() - claimed.made_at;
                 let patience = self.tree()?.patience().as_millis();
@@ -89,12 +90,16 @@ impl Workshop<'_> {
             Depends::Waits(reason) => return Ok(Ended::Waiting(reason)),
             Depends::Never(reason) => {
                 let refusal = Refusal { reason, ..Refusal::default() };
-                return Ok(Ended::With(self.refused((claimed, order), Verdict::Conflict, refusal)));
+                let event = self.refused((claimed, order), Verdict::Conflict, refusal);
+                return Ok(Ended::With(Box::new(event)));
             }
         };
         let work = Work { order, letters: letters.fetch(&order.series).await?, dependencies };
         let outcome = self.tree().map_err(|(failure, _)| failure)?.apply(&work).await?;
-        Ok(Ended::With(match outcome {
+        if let Outcome::Applied(branch) = &outcome {
+            self.note(&branch.name, &branch.sha, &order.series.subject()).await?;
+        }
+        Ok(Ended::With(Box::new(match outcome {
             Outcome::Applied(branch) => self.applied((claimed, order), branch),
             Outcome::Conflict(refusal) => {
                 self.refused((claimed, order), Verdict::Conflict, refusal)
@@ -102,9 +107,9 @@ impl Workshop<'_> {
             Outcome::Refused(refusal) => self.refused((claimed, order), Verdict::Failure, refusal),
             Outcome::Held(refusal) => {
                 let event = self.event((claimed, order), EventKind::SeriesHeld);
-                Event::Applied(AppliedEvent { refusal: Some(refusal), ..event })
+                Event::Applied(Box::new(AppliedEvent { refusal: Some(refusal), ..event }))
             }
-        }))
+        })))
     }
 
     pub(super) async fn push(&self, claimed: &Claimed, order: &PushOrder) -> Ending {
@@ -112,7 +117,11 @@ impl Workshop<'_> {
         if run.is_some_and(|run| run.state.is_done()) {
             return Ok(Settlement::Superseded("it has ended".to_owned(), Vec::new()));
         }
-        match self.tree()?.push(order).await {
+        let pushed = match self.tree()?.push(order).await {
+            Ok(()) => self.note(&order.name, &order.sha, &order.subject).await,
+            Err(failure) => Err(failure),
+        };
+        match pushed {
             Ok(()) => Ok(Settlement::Done(Vec::new())),
             // What is not there is not built: that would say something of the patches.
             Err(failure) => {
@@ -120,6 +129,13 @@ impl Workshop<'_> {
                 Err((failure, end.into_iter().collect()))
             }
         }
+    }
+
+    /// Notes that a branch is there, so that it is taken away again one day.
+    async fn note(&self, name: &str, sha: &CommitSha, subject: &Subject) -> Result<(), Failure> {
+        let branch = PushedBranch { name: name.to_owned(), sha: sha.clone() };
+        let noted = self.worker.ledger.note_branch(self.connection, branch, subject).await;
+        noted.map_err(Failure::retry)
     }
 
     fn tree(&self) -> Result<&dyn Tree, (Failure, Vec<Event>)> {
@@ -212,26 +228,26 @@ impl Workshop<'_> {
 
     fn applied(&self, about: (&Claimed, &ApplyOrder), branch: Branch) -> Event {
         let event = self.event(about, EventKind::SeriesApplied);
-        Event::Applied(AppliedEvent { branch: Some(branch), ..event })
+        Event::Applied(Box::new(AppliedEvent { branch: Some(branch), ..event }))
     }
 
     fn refused(&self, about: (&Claimed, &ApplyOrder), verdict: Verdict, refusal: Refusal) -> Event {
         let event = self.event(about, EventKind::SeriesConflict);
         let (verdict, refusal) = (Some(verdict), Some(refusal));
-        Event::Applied(AppliedEvent { verdict, refusal, ..event })
+        Event::Applied(Box::new(AppliedEvent { verdict, refusal, ..event }))
     }
 
     fn waits(&self, about: (&Claimed, &ApplyOrder), reason: String) -> Event {
         let event = self.event(about, EventKind::SeriesWaiting);
         let refusal = Some(Refusal { reason, ..Refusal::default() });
-        Event::Applied(AppliedEvent { refusal, ..event })
+        Event::Applied(Box::new(AppliedEvent { refusal, ..event }))
     }
 }
 
 /// How one try ended.
 enum Ended {
     /// With this.
-    With(Event),
+    With(Box<Event>),
     /// It waits, and for what.
     Waiting(String),
 }

@@ -57,3 +57,16 @@ async fn a_service_that_is_not_there_is_not_ready() {
         outcome.errors
     );
 }
+
+#[tokio::test]
+async fn who_polls_for_others_needs_a_broker_and_somebody_to_ask() {
+    let world = World::new();
+    let outcome = world.does(&["poll", "--once"]).await;
+    assert_eq!(outcome.exit, Exit::Usage);
+    insta::assert_snapshot!(outcome.errors, @r#"error: there is no broker to publish on (`[amqp]`); without one the service asks by itself (`polled_by = "service"`)"#);
+
+    world.write("broker.toml", "[amqp]\nurl = 'amqp://127.0.0.1:1'\n");
+    let outcome = world.does(&["-c", &world.file("broker.toml"), "poll", "--once"]).await;
+    assert_eq!(outcome.exit, Exit::Usage);
+    insta::assert_snapshot!(outcome.errors, @r#"error: there is nobody to ask: no source has `polled_by = "poller"`"#);
+}

@@ -9,9 +9,14 @@ const NAME_MAX_BYTES: usize = 998;
 impl SeriesEvent {
     /// The event as a message may tell it, or in one line what is wrong with it.
     ///
+    /// Only a test may be of no patches: of what all series are put upon.
+    ///
     /// A message does not speak for the operator, whatever it says.
     pub fn told(mut self) -> Result<Self, String> {
         self.series.check()?;
+        if self.series.patches.is_empty() && self.event != EventKind::SeriesTest {
+            return Err("`series.patches` is empty: a series has patches".to_owned());
+        }
         let request = matches!(self.event, EventKind::SeriesRecheck | EventKind::SeriesApproved);
         let test = self.event == EventKind::SeriesTest;
         if self.request.is_some() != request {
@@ -33,9 +38,6 @@ impl Series {
         check_name("root", &self.root)?;
         if self.version == 0 {
             return Err("`series.version` is 0, and versions begin with 1".to_owned());
-        }
-        if self.patches.is_empty() {
-            return Err("`series.patches` is empty: a series has patches".to_owned());
         }
         if self.patches.len() > Self::PATCHES_MAX {
             let (count, max) = (self.patches.len(), Self::PATCHES_MAX);
@@ -96,6 +98,7 @@ mod tests {
 
     fn request() -> Request {
         Request {
+            standing: None,
             id: "ask-1@mail.example".to_owned(),
             by: Sender::default(),
             names: Vec::new(),
@@ -163,7 +166,10 @@ mod tests {
             fault(|it| it.event = EventKind::SeriesTest),
             @"`test` is missing: every `series.test` has it"
         );
-        let tested = SeriesEvent { test: Some(test), ..event(EventKind::SeriesTest) };
+        let mut tested = SeriesEvent { test: Some(test), ..event(EventKind::SeriesTest) };
+        assert!(tested.clone().told().is_ok());
+        // What is tested may be what all series are put upon.
+        tested.series.patches.clear();
         assert!(tested.told().is_ok());
     }
 }

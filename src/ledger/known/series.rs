@@ -9,6 +9,9 @@ use crate::ledger::LedgerError;
 use crate::rules::series_state;
 use crate::run::{Role, Run};
 
+/// The most runs of a series that a decision is told of: each of its patches may have some.
+const PARTS_MAX: u32 = 2000;
+
 /// How long requests about a series are counted, in milliseconds.
 const HOUR: i64 = 3_600_000;
 
@@ -26,7 +29,7 @@ pub(super) fn about(
     now: i64,
 ) -> Result<Known, LedgerError> {
     let subject = event.subject().key();
-    let mut known = about_revision(connection, &subject, &event.revision())?;
+    let mut known = about_revision(connection, (&subject, &event.revision()), PARTS_MAX)?;
     let version = event.series.version;
     let mut relatives = relatives(connection, event, &subject)?;
     relatives.sort_by_key(|relative| std::cmp::Reverse(relative.version));
@@ -47,7 +50,7 @@ pub(super) fn about_branch(
     event: &AppliedEvent,
 ) -> Result<Known, LedgerError> {
     let subject = event.on.subject().key();
-    let mut known = about_revision(connection, &subject, &event.on.revision())?;
+    let mut known = about_revision(connection, (&subject, &event.on.revision()), PARTS_MAX)?;
     if let Some(own) = known.runs.iter().find(|run| run.id == event.run) {
         known.previous = previous_of_run(connection, own)?;
     }
@@ -79,7 +82,7 @@ pub(super) fn about_build_of(
          AND body ->> '$.series.rule' = ?4 ORDER BY ordered_at DESC LIMIT ?5",
     )?;
     let key = own.subject.key();
-    let rows = select.query(params![key, own.revision, own.id.as_str(), of.rule, RUNS_MAX])?;
+    let rows = select.query(params![key, own.revision, own.id.as_str(), of.rule, PARTS_MAX])?;
     known.parts = runs(rows)?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Ledger, LedgerError, rows, time};
 use crate::decision::Decision;
+use crate::event::series::SeriesEvent;
 use crate::event::{Event, EventKind};
 
 /// An event as it was decided upon.
@@ -57,6 +58,38 @@ impl Ledger {
             let mut events = rows(db, (&sql, params![subject, limit]), read)?;
             events.reverse();
             Ok(events)
+        })
+        .await
+    }
+
+    /// The series as it was posted when that was news: its newest version, or the one that is named.
+    ///
+    /// What is posted as the same version later is told by somebody else, or once more, and counts
+    /// for nothing.
+    pub async fn series_posted(
+        &self,
+        subject: String,
+        version: Option<u32>,
+    ) -> Result<Option<SeriesEvent>, LedgerError> {
+        let is_meant = move |posted: &SeriesEvent| {
+            version.is_none_or(|version| posted.series.version == version)
+        };
+        self.read(move |db| {
+            let posted = EventKind::SeriesPosted.as_str();
+            let sql = format!(
+                "{COLUMNS} WHERE e.subject = ?1 AND e.kind = ?2 \
+                 AND e.decision ->> '$.not_news' IS NULL ORDER BY e.seq DESC"
+            );
+            let mut select = db.prepare_cached(&sql)?;
+            let mut found = select.query(params![subject, posted])?;
+            while let Some(row) = found.next()? {
+                if let Event::Series(posted) = read(row)?.event
+                    && is_meant(&posted)
+                {
+                    return Ok(Some(*posted));
+                }
+            }
+            Ok(None)
         })
         .await
     }

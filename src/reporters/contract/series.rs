@@ -5,6 +5,9 @@ use serde_json::json;
 use super::{Notice, Report, notice, report};
 use crate::action::{AboutSeries, Form, Part};
 use crate::event::series::{Base, Branch, SeriesEvent};
+use crate::executors::Try;
+use crate::remote::{Failure, chain};
+use crate::reporters::Reporter;
 use crate::subject::CommitSha;
 
 /// Two patches with a cover letter, in their second version.
@@ -70,4 +73,19 @@ pub(crate) fn about(form: Form) -> Report {
 pub(crate) fn notice_about(marker: &str) -> Notice {
     let of = posted();
     Notice { series: Some(Box::new(of.clone())), ..notice(&of.subject(), marker) }
+}
+
+/// A forge has no place for a series: it says so once and for all, and asks nobody.
+pub(crate) async fn has_no_place_at(reporter: &dyn Reporter) {
+    let mut answers = Vec::new();
+    for form in [Form::Flag, Form::Comment] {
+        answers.push(reporter.tell(&about(form), Try::Again).await);
+    }
+    answers.push(reporter.notify(&notice_about("pointsman:1"), Try::Again).await);
+    for answer in answers {
+        let Err(Failure::GiveUp(_)) = &answer else { panic!("{answer:?}") };
+        let text = chain(&answer.unwrap_err());
+        assert!(text.contains("signalbox-devel/series/12` "), "{text}");
+        assert!(text.contains("has no place"), "{text}");
+    }
 }

@@ -312,3 +312,11 @@ async fn all_that_is_open_is_found_on_whatever_page() {
     assert_eq!((open.len(), numbers.len(), numbers.contains(&60)), (119, 119, false));
     assert!(open.iter().all(|proposal| proposal.instance == "forge.example"));
 }
+
+#[tokio::test]
+async fn a_series_has_no_place_here() {
+    let world = World::new().await;
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+    world.stand_in.set_mood(Mood::Failing(503));
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+}

@@ -218,3 +218,11 @@ fn the_api_is_found_by_the_address_of_the_pages() {
     let own = "https://api.acme.ghe.example/";
     assert_eq!(api("https://acme.ghe.example", Some(own)), own);
 }
+
+#[tokio::test]
+async fn a_series_has_no_place_here() {
+    let world = World::new().await;
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+    world.github.set_mood(Mood::Failing(503));
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+}

@@ -128,3 +128,11 @@ fn outline(statuses: &[Status]) -> String {
     };
     statuses.iter().map(line).collect::<Vec<_>>().join("\n")
 }
+
+#[tokio::test]
+async fn a_series_has_no_place_here() {
+    let world = World::new().await;
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+    world.gitlab.set_mood(Mood::Failing(503));
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+}

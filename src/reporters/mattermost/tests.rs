@@ -306,3 +306,13 @@ fn a_hostile_title_is_words() {
     assert_eq!(obeyed(&out), None, "{out}");
     assert_eq!(obeyed("hi @all"), Some("@all"));
 }
+
+#[test]
+fn what_is_told_of_a_series_is_links_and_words() {
+    let text = "**tests** on [Oil the \\[points\\] @\u{2060}all](https://patches.example/list/?series=12) v2: \
+                **failed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))\nPatch 2 of 2";
+    insta::assert_snapshot!(written(text).replace(neutral::SEAM, "·"), @r"
+    **tests** on [Oil the \[points\] @·all](https://patches.example/list/?series=12) v2: **failed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    Patch 2 of 2
+    ");
+}

@@ -368,3 +368,11 @@ async fn a_pagure_that_is_away_is_tried_again() {
     world.reporter.tell(&report, Try::Again).await.unwrap();
     assert_eq!(world.flags().len(), 1);
 }
+
+#[tokio::test]
+async fn a_series_has_no_place_here() {
+    let world = World::new().await;
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+    world.pagure.set_mood(Mood::Failing(503));
+    crate::reporters::contract::series::has_no_place_at(&world.reporter).await;
+}

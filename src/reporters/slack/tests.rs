@@ -1,3 +1,5 @@
+mod series;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;

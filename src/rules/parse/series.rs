@@ -23,7 +23,7 @@ impl Reader<'_, '_> {
     }
 
     /// Whether what is said of series is said of series.
-    pub(super) fn check_series(&mut self, span: Span) {
+    pub(super) fn check_series(&mut self, span: &Span) {
         let spec = self.spec;
         let kinds = spec.on.as_slice();
         if spec.git.is_some() && !kinds.iter().all(|kind| *kind == EventKind::SeriesPosted) {
@@ -59,7 +59,7 @@ impl Reader<'_, '_> {
         if builds_references && !is_told {
             let message = format!("`{}` builds branches and tags, and none is said", build.on);
             let help = "say which: `ref = \"{{ head.branch }}\"`";
-            let span = self.span(&["build"]).or(span);
+            let span = self.span(&["build"]).or_else(|| span.clone());
             self.inspection.fault(span, message, Some(help.to_owned()));
         }
     }

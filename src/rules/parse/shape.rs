@@ -4,7 +4,7 @@ use super::{Reader, Span};
 use crate::event::{EventKind, Family};
 
 impl Reader<'_, '_> {
-    pub(super) fn check_shape(&mut self, span: Span) {
+    pub(super) fn check_shape(&mut self, span: &Span) {
         let spec = self.spec;
         if spec.name.trim().is_empty() || spec.name.len() > 100 {
             self.inspection.fault(span.clone(), "a rule's name has 1 to 100 characters", None);
@@ -37,7 +37,7 @@ impl Reader<'_, '_> {
             let span = self.span(&["where"]).or_else(|| span.clone());
             self.inspection.fault(span, message, Some(help.to_owned()));
         }
-        self.check_series(span.clone());
+        self.check_series(span);
         let of_builds = |kind: &EventKind| kind.as_str().starts_with("build.");
         if spec.build.is_some() && spec.on.as_slice().iter().any(of_builds) {
             let message = "a build cannot be started by an event about a build";

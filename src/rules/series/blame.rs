@@ -138,12 +138,12 @@ fn halve(scene: &Scene<'_>, waiting: &Waiting, part: &Run, decision: &mut Decisi
         part.state,
         RunState::Done(Verdict::Success | Verdict::Failure | Verdict::Unstable)
     );
-    let telling = match failed(scene, &run).filter(|_| !is_outdated && !says_nothing) {
-        Some((rule, build)) => bisect((scene, rule, build), &mut run, Some(part), decision),
-        None => {
-            decision.remarks.push("the first bad patch cannot be told".to_owned());
-            Telling::All
-        }
+    let cause = failed(scene, &run).filter(|_| !is_outdated && !says_nothing);
+    let telling = if let Some((rule, build)) = cause {
+        bisect((scene, rule, build), &mut run, Some(part), decision)
+    } else {
+        decision.remarks.push("the first bad patch cannot be told".to_owned());
+        Telling::All
     };
     // Its state was told when the search began.
     if telling == Telling::All {

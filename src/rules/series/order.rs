@@ -298,11 +298,11 @@ impl Case<'_> {
     fn series_run(
         &self,
         (rule, build): (&Rule, &Build),
-        (on, role): (&SeriesEvent, Role),
+        (on, which): (&SeriesEvent, Role),
         (branch, attempt): (Option<&Branch>, u32),
     ) -> Result<Run, Outcome> {
         let (subject, revision, name) = (on.subject(), on.revision(), part::run_name(rule, on));
-        let of = part::of_series(on, (&rule.name, rule.git.as_ref()), role);
+        let of = part::of_series(on, (&rule.name, rule.git.as_ref()), which);
         Ok(Run {
             id: RunId::of(&subject, &revision, &name, attempt),
             subject,

@@ -38,13 +38,13 @@ pub(super) fn run_name(rule: &Rule, on: &SeriesEvent) -> String {
 pub(super) fn of_series(
     on: &SeriesEvent,
     (rule, tree): (&str, Option<&ConnectionName>),
-    role: Role,
+    part: Role,
 ) -> OfSeries {
     OfSeries {
         of: as_posted(on),
         rule: rule.to_owned(),
         wanted_by: Vec::new(),
-        role,
+        role: part,
         tree: tree.cloned(),
         branch: None,
         awaits: None,
@@ -102,19 +102,19 @@ pub(super) fn start(
 pub(super) fn order(
     rules: &RuleSet,
     (rule, build): (&Rule, &Build),
-    (whole, role): (&Run, Role),
+    (whole, which): (&Run, Role),
 ) -> Result<(Run, Vec<Action>), Outcome> {
     let lacks = |what: &str| Outcome::Lacks { what: what.to_owned() };
     let of = whole.series.as_ref().ok_or_else(|| lacks("a series"))?;
     let (Some(branch), Some(tree)) = (&of.branch, &of.tree) else {
         return Err(lacks("a branch"));
     };
-    let patch = match role {
+    let patch = match which {
         Role::Prefix(patch) | Role::Bisect(patch) => patch,
         Role::Base | Role::Apply | Role::Whole => 0,
     };
     let part = branch.up_to(patch);
-    let run = match role {
+    let run = match which {
         Role::Base => Run {
             subject: base_subject(of, branch, tree),
             revision: branch.base.sha.to_string(),
@@ -124,10 +124,10 @@ pub(super) fn order(
             ..whole.clone()
         },
         Role::Prefix(_) | Role::Bisect(_) | Role::Apply | Role::Whole => {
-            let (name, attempt) = (part_name(&rule.name, role), whole.attempt);
+            let (name, attempt) = (part_name(&rule.name, which), whole.attempt);
             Run {
                 id: RunId::of(&whole.subject, &whole.revision, &name, attempt),
-                reports: match role {
+                reports: match which {
                     Role::Prefix(_) => whole.reports.clone(),
                     Role::Bisect(_) | Role::Base | Role::Apply | Role::Whole => Vec::new(),
                 },
@@ -135,9 +135,10 @@ pub(super) fn order(
             }
         }
     };
-    let series = OfSeries { role, branch: Some(part.clone()), awaits: None, ..(**of).clone() };
+    let series =
+        OfSeries { role: which, branch: Some(part.clone()), awaits: None, ..(**of).clone() };
     let run = Run {
-        rule: part_name(&rule.name, role),
+        rule: part_name(&rule.name, which),
         state: RunState::Ordered,
         ticket: Ticket { job: build.job.clone(), ..Ticket::default() },
         cancelling: None,
@@ -164,8 +165,8 @@ pub(super) fn order(
 }
 
 /// What the run of a part is called.
-fn part_name(rule: &str, role: Role) -> String {
-    match role {
+fn part_name(rule: &str, which: Role) -> String {
+    match which {
         Role::Prefix(patch) | Role::Bisect(patch) => format!("{rule}@p{patch}"),
         Role::Base => format!("{rule}@base"),
         Role::Apply | Role::Whole => rule.to_owned(),
@@ -183,7 +184,7 @@ fn base_id(of: &OfSeries) -> Result<RunId, Outcome> {
 
 /// The names of a series on a branch.
 fn names(rules: &RuleSet, on: &SeriesEvent, (branch, patch): (&Branch, u32)) -> Value {
-    let mut names = Event::Series(on.clone()).names();
+    let mut names = Event::Series(Box::new(on.clone())).names();
     let standing = trust::sender(&rules.directory, &on.instance, &on.series.submitter);
     if let Some(map) = names.as_object_mut() {
         map.insert("standing".to_owned(), standing.as_str().into());

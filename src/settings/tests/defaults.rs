@@ -104,14 +104,13 @@ fn an_example_of_a_connection_shows_the_default_if_there_is_one() {
     let settings: Value = toml_edit::de::from_str(&with_examples()).unwrap();
     for ((section, key), property) in properties() {
         let shown = match section.as_str() {
-            "forgejo" | "jenkins" => &settings[&section]["main"][&key],
+            "forgejo" | "jenkins" | "patchew" | "patchwork" => &settings[&section]["main"][&key],
             "git" => &settings["git"]["linux"][&key],
             "github" => &settings["github"]["main"][&key],
             "gitlab" => &settings["gitlab"]["main"][&key],
             "mail" => &settings["mail"]["list"][&key],
             "mattermost" => &settings["mattermost"]["town"][&key],
             "pagure" => &settings["pagure"]["io"][&key],
-            "patchew" | "patchwork" => &settings[&section]["main"][&key],
             "slack" => &settings["slack"]["ops"][&key],
             section => &settings[section][&key],
         };

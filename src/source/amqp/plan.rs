@@ -73,6 +73,16 @@ impl Plan {
         Self::from_parts(&settings, queues, None)
     }
 
+    /// A plan by which nothing is consumed: for those who only publish, and need no queue.
+    pub fn to_publish(settings: &AmqpSettings) -> anyhow::Result<Self> {
+        let fedora = settings.fedora_messaging.as_deref().map(FedoraConfig::read).transpose()?;
+        let mut settings = settings.clone();
+        if let Some(fedora) = &fedora {
+            lay_over(&mut settings, fedora);
+        }
+        Self::from_parts(&settings, Vec::new(), fedora.as_ref())
+    }
+
     fn from_parts(
         settings: &AmqpSettings,
         queues: Vec<Queue>,
@@ -255,6 +265,17 @@ mod tests {
         assert_eq!(
             queue.bindings,
             BTreeSet::from([("amq.topic".to_owned(), "#.points.moved".to_owned())])
+        );
+    }
+
+    #[test]
+    fn who_only_publishes_needs_no_queue() {
+        let own = settings("url = 'amqp://broker.example'\ntopic_prefix = 'org.example'");
+        let plan = Plan::to_publish(&own).unwrap();
+        assert!(plan.queues.is_empty());
+        assert_eq!(
+            (plan.publish_exchange.as_str(), plan.topic_prefix()),
+            ("amq.topic", "org.example")
         );
     }
 

@@ -53,6 +53,31 @@ fn each_happening_has_its_metric() {
 }
 
 #[test]
+fn a_source_that_nobody_hears_any_more_is_seen() {
+    let text = rendered(|| {
+        let source = connection("forge.main");
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        polled::begin(&source);
+        polled::count(&source, true, at("2026-11-20T08:00:00Z"));
+        polled::set_newest(&source, at("2026-11-20T07:58:30Z"), Duration::from_secs(90));
+        polled::set_waiting(&source, 2);
+        polled::count(&source, false, at("2026-11-20T08:02:00Z"));
+        polled::set_failures(&source, 1);
+    });
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r#"
+    pointsman_poll_failures{connection="forge.main"} 1
+    pointsman_poll_lag_seconds{connection="forge.main"} 90
+    pointsman_poll_last_success_timestamp_seconds{connection="forge.main"} 1795161600
+    pointsman_poll_last_timestamp_seconds{connection="forge.main"} 1795161720
+    pointsman_poll_newest_timestamp_seconds{connection="forge.main"} 1795161510
+    pointsman_poll_waiting_series{connection="forge.main"} 2
+    pointsman_polls_total{connection="forge.main",result="failed"} 1
+    pointsman_polls_total{connection="forge.main",result="ok"} 1
+    "#);
+}
+
+#[test]
 fn histograms_have_buckets_and_no_quantiles() {
     let text = rendered(|| {
         record_action_time("report", &connection("pagure.io"), Duration::from_millis(300));

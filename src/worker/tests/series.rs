@@ -206,7 +206,7 @@ impl World {
 
     /// Hears of it, does everything that is due, and says what was done.
     async fn hears(&self, event: SeriesEvent) -> Vec<String> {
-        let event = Event::Series(event);
+        let event = Event::Series(Box::new(event));
         let message = Message { id: Some(event.identity()), ..Message::default() };
         let intake = Intake {
             source: "test",
@@ -266,6 +266,7 @@ fn asks(of: SeriesEvent, kind: EventKind, by: &str) -> SeriesEvent {
         by,
         names: Vec::new(),
         rebase: false,
+        standing: None,
         operator: false,
         at: None,
     };

@@ -77,6 +77,43 @@ async fn a_letter_answers_the_cover_letter() {
 }
 
 #[test]
+fn what_is_said_of_a_series_keeps_its_form() {
+    let text = plain::written(
+        "tests: failed (before: passed)\n\nOil the points, v2, 2 patches\n\
+         https://patches.example/project/signalbox-devel/list/?series=12\n\n\
+         Build 7: https://ci.example/job/tests/7/\n\n\
+         Patch 2 of 2 is the first bad one: points: Oil the lock\n\n\
+         It is based on master at bbbbbbbbbbbb (the first that it applies to), and can be fetched:\n\n\
+         \u{20}   git fetch https://git.example/series.git pointsman/main/12/v2\n\n\
+         Tried before:\n\n- next at eeeeeeeeeeee: drivers/points.c:17\n- and 3 more\n\n\
+         Answer with a line \"Recheck-request: tests\" to have it tried again.",
+    );
+    assert_snapshot!(text, @r#"
+    tests: failed (before: passed)
+
+    Oil the points, v2, 2 patches
+    https://patches.example/project/signalbox-devel/list/?series=12
+
+    Build 7: https://ci.example/job/tests/7/
+
+    Patch 2 of 2 is the first bad one: points: Oil the lock
+
+    It is based on master at bbbbbbbbbbbb (the first that it applies to),
+    and can be fetched:
+
+        git fetch https://git.example/series.git pointsman/main/12/v2
+
+    Tried before:
+
+    - next at eeeeeeeeeeee: drivers/points.c:17
+    - and 3 more
+
+    Answer with a line "Recheck-request: tests" to have it tried again.
+    "#);
+    assert_eq!(obeyed(&text), None);
+}
+
+#[test]
 fn one_about_a_patch_answers_that_patch() {
     for report in [told_of_patch(Some(2), None), told_of_patch(None, Some(2))] {
         let source = source(&settings(), &report);

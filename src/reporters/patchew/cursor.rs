@@ -1,0 +1,102 @@
+//! How far a Patchew has been read: what a look leaves for the next one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wire::Job;
+use crate::message::hash;
+
+/// How far all of it has been read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cursor {
+    /// What was posted, by project.
+    pub(super) search: BTreeMap<String, Place>,
+    /// What waits to be put on a branch.
+    pub(super) queue: Vec<Queued>,
+    /// Tests that were given to us, and have not been told of.
+    pub(super) jobs: Vec<Taken>,
+}
+
+/// How far the series of one project have been read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Place {
+    /// The newest date when it was looked at for the first time: what is older is no news.
+    pub(super) began: Option<Timestamp>,
+    /// The newest date that was seen, by Patchew's clock.
+    pub(super) newest: Option<Timestamp>,
+    /// Of what is listed since shortly before that, what needs no second look.
+    pub(super) seen: Vec<String>,
+    /// What lacks patches, and when it was sent.
+    pub(super) waiting: Vec<Waiting>,
+}
+
+/// A series that lacks patches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) msgid: String,
+    pub(super) since: Timestamp,
+}
+
+/// A series that waits to be put on a branch, or did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Queued {
+    /// What stands for it.
+    pub(super) mark: String,
+    /// Whether it waits now.
+    pub(super) is_here: bool,
+}
+
+/// A test that was given to us: nobody else is given it for an hour.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Taken {
+    pub(super) project: String,
+    pub(super) job: Job,
+    /// How often its series could not be read.
+    pub(super) tries: u32,
+}
+
+impl Cursor {
+    /// What the last look left.  A text that is none of ours is as good as none: things are found
+    /// anew from there, and those that were found before are known by what they are.
+    pub(super) fn read(text: Option<&str>) -> Self {
+        let Some(text) = text else { return Self::default() };
+        serde_json::from_str(text).unwrap_or_else(|error| {
+            tracing::warn!(%error, "Began anew: how far it was read cannot be read");
+            Self::default()
+        })
+    }
+
+    pub(super) fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Place {
+    /// The oldest that are kept in mind are forgotten first.
+    const SEEN_MAX: usize = 4_000;
+    const WAITING_MAX: usize = 500;
+
+    pub(super) fn has_seen(&self, mark: &str) -> bool {
+        self.seen.iter().any(|seen| seen == mark)
+    }
+
+    /// Keeps in mind what is of use to the next look.
+    pub(super) fn keep(&mut self, seen: Vec<String>, waiting: Vec<Waiting>) {
+        self.seen = seen;
+        self.seen.truncate(Self::SEEN_MAX);
+        self.waiting = waiting;
+        self.waiting.sort_by_key(|waiting| std::cmp::Reverse(waiting.since));
+        self.waiting.truncate(Self::WAITING_MAX);
+    }
+}
+
+/// What stands for a series of a project in little space.
+pub(super) fn mark(project: &str, msgid: &str) -> String {
+    let mut mark = hash(&[project.as_bytes(), msgid.as_bytes()]);
+    mark.truncate(16);
+    mark
+}

@@ -1,0 +1,229 @@
+//! Series that were posted, as Patchew lists them: those that were answered last come first.
+//!
+//! There are no events and there is no `since`, so the list is read until it is older than what
+//! was read before, and somewhat further: a mail that comes late does not move its series.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::client::{By, said};
+use super::cursor::{Place, Waiting, mark};
+use super::poll::{Haul, PatchewPoller};
+use super::series::Found;
+use super::wire::{Head, date};
+use crate::remote::{Failure, chain};
+use crate::reporters::patches::is_msgid;
+use crate::source::poll::message;
+
+/// How much further than to the newest date of the last look the list is read.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(6);
+/// How far ahead of our clock a date may be and still be believed: a mail's date is written by
+/// its sender, and one of the year 2038 would have us read nothing until then.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// How many series that lack patches are asked after in one look, besides those that are listed.
+const ASKED_AFTER_MAX: usize = 20;
+
+/// How many series in a row cannot be read until it is the server that is ill.
+const FAILURES_MAX: usize = 3;
+/// How many series are read at most when all are gone through.
+const RECONCILED_MAX: usize = 500;
+
+/// What becomes of a listed series.
+enum Fate {
+    /// It is no news, and will not be.
+    Past,
+    /// It lacks patches.
+    Waits,
+    /// It has to be read.
+    News,
+}
+
+impl PatchewPoller {
+    /// Tells what was posted to a project since `place`, and moves that on; what was there at the
+    /// first look is not told.
+    pub(super) async fn search(
+        &self,
+        project: &str,
+        place: &mut Place,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<(), Failure> {
+        let is_first = place.newest.is_none();
+        let until = place.newest.map(|newest| newest - OVERLAP);
+        let heads = self.heads(project, until).await?;
+        let newest = newest(&heads, now).or(place.newest);
+        let mut sift = Sift { place, is_first, seen: Vec::new(), waiting: Vec::new() };
+        let news = sift.sort(self, (project, now), &heads);
+        let asked = sift.others(self, now, &heads);
+        let Sift { mut seen, mut waiting, .. } = sift;
+        let mut left = false;
+        let mut failed_in_a_row = 0;
+        for (count, msgid) in news.iter().chain(&asked).enumerate() {
+            if count >= Self::READ_MAX || failed_in_a_row >= FAILURES_MAX {
+                left = true;
+                haul.has_more |= failed_in_a_row == 0;
+                break;
+            }
+            match self.source.read(project, msgid).await {
+                Ok(Some(Found { event, is_whole: true })) => {
+                    haul.messages.push(message(&event));
+                    seen.push(mark(project, msgid));
+                    waiting.retain(|waiting| waiting.msgid != *msgid);
+                }
+                Ok(Some(_)) => wait(&mut waiting, &heads, (msgid, now)),
+                // It cannot be asked for, or is gone.
+                Ok(None) => {
+                    let series = said(msgid);
+                    tracing::warn!(project, series, "Left out a series that cannot be read");
+                    seen.push(mark(project, msgid));
+                    waiting.retain(|waiting| waiting.msgid != *msgid);
+                }
+                // It is tried again as long as it is news, and keeps no other from being told.
+                Err(failure) => {
+                    failed_in_a_row += 1;
+                    left = true;
+                    let (series, error) = (said(msgid), chain(&failure));
+                    tracing::warn!(project, series, error, "Cannot read a series");
+                    continue;
+                }
+            }
+            failed_in_a_row = 0;
+        }
+        haul.waiting += waiting.len();
+        haul.newest = haul.newest.max(newest);
+        place.keep(seen, waiting);
+        if is_first {
+            place.began = newest.or(Some(now));
+        }
+        // What was not read yet has to be listed again.
+        if !left || is_first {
+            place.newest = newest.or(Some(now));
+        }
+        Ok(())
+    }
+
+    /// Tells all that was posted to a project in the last days, since it was looked at first.
+    pub(super) async fn search_all(
+        &self,
+        project: &str,
+        began: Option<Timestamp>,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<(), Failure> {
+        let heads = self.heads(project, Some(now - self.age_max)).await?;
+        haul.newest = haul.newest.max(newest(&heads, now));
+        let place = Place::default();
+        let mut sift =
+            Sift { place: &place, is_first: false, seen: Vec::new(), waiting: Vec::new() };
+        let news = sift.sort(self, (project, now), &heads);
+        haul.waiting += sift.waiting.len();
+        if news.len() > RECONCILED_MAX {
+            tracing::warn!(project, count = news.len(), "Goes through the newest series only");
+        }
+        for msgid in news.into_iter().rev().take(RECONCILED_MAX) {
+            if let Some(Found { event, is_whole: true }) = self.source.read(project, &msgid).await?
+                && event.at.is_none_or(|at| began.is_none_or(|began| at > began))
+            {
+                haul.messages.push(message(&event));
+            }
+        }
+        Ok(())
+    }
+
+    /// The series of a project that were answered last, until one that was before `until`; one
+    /// page of them without.
+    async fn heads(&self, project: &str, until: Option<Timestamp>) -> Result<Vec<Head>, Failure> {
+        let client = &self.source.client;
+        let id = client.project(project).await?.to_string();
+        let path = ["projects", id.as_str(), "series"];
+        let what = format!("cannot list the series of `{project}`");
+        let is_enough = |heads: &[Head]| {
+            until.is_none_or(|until| {
+                // One that has no date may come first or last.
+                let dates = heads.iter().filter_map(answered);
+                dates.min().is_some_and(|oldest| oldest < until)
+            })
+        };
+        client
+            .list((By::Anybody, &path, &[("ordering", "-last_reply_date")]), &what, is_enough)
+            .await
+    }
+}
+
+/// Sorts what is listed.
+struct Sift<'a> {
+    place: &'a Place,
+    is_first: bool,
+    seen: Vec<String>,
+    waiting: Vec<Waiting>,
+}
+
+impl Sift<'_> {
+    /// Those that have to be read, the oldest first.
+    fn sort(
+        &mut self,
+        poller: &PatchewPoller,
+        (project, now): (&str, Timestamp),
+        heads: &[Head],
+    ) -> Vec<String> {
+        let mut news = Vec::new();
+        for head in heads.iter().rev() {
+            let mark = mark(project, &head.message_id);
+            match self.fate(poller, head, (&mark, now)) {
+                Fate::Past => self.seen.push(mark),
+                Fate::Waits => wait(&mut self.waiting, heads, (&head.message_id, now)),
+                Fate::News => news.push(head.message_id.clone()),
+            }
+        }
+        news
+    }
+
+    fn fate(&self, poller: &PatchewPoller, head: &Head, (mark, now): (&str, Timestamp)) -> Fate {
+        let is_past = head.is_merged
+            || head.is_obsolete
+            || !is_msgid(&head.message_id)
+            || poller.is_old(date(&head.date), now);
+        if is_past || self.place.has_seen(mark) {
+            Fate::Past
+        } else if !head.is_complete {
+            Fate::Waits
+        } else if self.is_first {
+            Fate::Past
+        } else {
+            Fate::News
+        }
+    }
+
+    /// Those that were waited for and are not listed: a patch that came late does not move its
+    /// series.  In turn, as they may be many; those that are too old are waited for no more.
+    fn others(&mut self, poller: &PatchewPoller, now: Timestamp, heads: &[Head]) -> Vec<String> {
+        let is_listed = |msgid: &str| heads.iter().any(|head| head.message_id == msgid);
+        let young = |waiting: &&Waiting| !poller.is_old(Some(waiting.since), now);
+        let others = self.place.waiting.iter().filter(|waiting| !is_listed(&waiting.msgid));
+        let others: Vec<_> = others.filter(young).cloned().collect();
+        self.waiting.extend(others.iter().cloned());
+        let turn = usize::try_from(now.as_second()).unwrap_or_default() / 60;
+        let from = if others.is_empty() { 0 } else { turn % others.len() };
+        let turned = others.iter().cycle().skip(from).take(others.len().min(ASKED_AFTER_MAX));
+        turned.map(|waiting| waiting.msgid.clone()).collect()
+    }
+}
+
+/// Waits for a series that lacks patches.
+fn wait(waiting: &mut Vec<Waiting>, heads: &[Head], (msgid, now): (&str, Timestamp)) {
+    if waiting.iter().any(|known| known.msgid == msgid) {
+        return;
+    }
+    let head = heads.iter().find(|head| head.message_id == msgid);
+    let since = head.and_then(|head| date(&head.date)).unwrap_or(now);
+    waiting.push(Waiting { msgid: msgid.to_owned(), since });
+}
+
+/// When a series was answered last.
+fn answered(head: &Head) -> Option<Timestamp> {
+    head.last_reply_date.as_deref().and_then(date)
+}
+
+/// The newest date that can be believed.
+fn newest(heads: &[Head], now: Timestamp) -> Option<Timestamp> {
+    heads.iter().filter_map(answered).filter(|date| *date <= now + AHEAD_MAX).max()
+}

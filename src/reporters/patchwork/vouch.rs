@@ -1,0 +1,168 @@
+//! Whether a mail is from whom it claims, as a mail server says that the operator trusts.
+//!
+//! `Authentication-Results` (RFC 8601) can be written by anybody.  A server puts its own above all
+//! that was there before, so the first that bears the trusted server's name is its own.
+
+use super::api::Headers;
+
+/// Whether the first `Authentication-Results` of `server` says that the mail is from `email`: by
+/// DMARC, or by a signature (DKIM) of the domain of the address, or of one that it is below.
+pub(super) fn is_vouched(headers: &Headers, server: &str, email: &str) -> bool {
+    let Some((_, domain)) = email.rsplit_once('@') else { return false };
+    // A list that puts its own address there proves its own only.
+    if headers.first("From").and_then(address).is_none_or(|from| !from.eq_ignore_ascii_case(email))
+    {
+        return false;
+    }
+    let all = headers.all("Authentication-Results").into_iter().map(statements);
+    let mut own = all.filter(|statements| {
+        let first = statements.first().and_then(|words| words.split_whitespace().next());
+        first.is_some_and(|name| name.eq_ignore_ascii_case(server))
+    });
+    let own = own.next().unwrap_or_default();
+    own.iter().skip(1).any(|statement| proves(statement, domain))
+}
+
+/// The address of a `From`, which has to be the only one.
+fn address(from: &str) -> Option<&str> {
+    let from = from.trim();
+    let address = match from.rsplit_once('<') {
+        Some((name, rest)) => {
+            let (address, behind) = rest.split_once('>')?;
+            // With a second address in it, nobody can say which is meant.
+            let is_one = behind.trim().is_empty() && !name.contains(['<', '>']);
+            is_one.then_some(address)?
+        }
+        None => from,
+    };
+    let is_address = address.matches('@').count() == 1
+        && !address.contains(|c: char| c.is_whitespace() || ",;:()\"".contains(c));
+    is_address.then_some(address)
+}
+
+/// Whether a statement such as `dkim=pass header.d=points.example` is about `domain`.
+fn proves(statement: &str, domain: &str) -> bool {
+    let mut words = statement.split_whitespace();
+    let Some((method, "pass")) = words.next().and_then(|word| word.split_once('=')) else {
+        return false;
+    };
+    let properties = words.filter_map(|word| word.split_once('='));
+    let mut values = properties.filter_map(|(name, value)| match (method, name) {
+        ("dkim", "header.d") | ("dmarc", "header.from") => Some(value),
+        ("dkim", "header.i") => value.rsplit_once('@').map(|(_, domain)| domain),
+        _ => None,
+    });
+    values.any(|signer| is_within(domain, signer))
+}
+
+/// Whether `domain` is `signer`, or below it; nobody signs for a whole top-level domain.
+fn is_within(domain: &str, signer: &str) -> bool {
+    let (domain, signer) = (domain.to_ascii_lowercase(), signer.to_ascii_lowercase());
+    domain == signer
+        || (signer.contains('.')
+            && domain.strip_suffix(&signer).is_some_and(|rest| rest.ends_with('.')))
+}
+
+/// The statements of a header, without comments and quotes, in lower case but for its first word.
+fn statements(header: &str) -> Vec<String> {
+    let mut all = vec![String::new()];
+    let mut depth = 0_usize;
+    let mut is_quoted = false;
+    let mut chars = header.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if is_quoted || depth > 0 => drop(chars.next()),
+            '"' if depth == 0 => is_quoted = !is_quoted,
+            '(' if !is_quoted => depth += 1,
+            ')' if !is_quoted => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            ';' if !is_quoted => all.push(String::new()),
+            _ => {
+                // What is quoted is one word.
+                let c = if is_quoted && c.is_whitespace() { '_' } else { c };
+                if let Some(last) = all.last_mut() {
+                    last.push(c.to_ascii_lowercase());
+                }
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn is_vouched_by(results: &Value, from: &str) -> bool {
+        let headers = json!({ "From": from, "authentication-results": results });
+        let headers: Headers = serde_json::from_value(headers).unwrap();
+        is_vouched(&headers, "mx.example", "ada@points.example")
+    }
+
+    fn says(results: &str) -> bool {
+        is_vouched_by(&json!(results), "Ada <ada@points.example>")
+    }
+
+    #[test]
+    fn a_signature_of_the_senders_domain_vouches() {
+        assert!(says("mx.example; dkim=pass header.d=points.example header.s=k"));
+        assert!(says(
+            "MX.example 1; spf=fail; DKIM=pass (2048-bit key)\n\t header.i=@Points.Example"
+        ));
+        assert!(says("mx.example; dmarc=pass (p=none) header.from=points.example"));
+        let headers = json!({ "From": "ada@mail.points.example",
+            "Authentication-Results": "mx.example; dkim=pass header.d=points.example" });
+        let headers: Headers = serde_json::from_value(headers).unwrap();
+        assert!(is_vouched(&headers, "mx.example", "ada@mail.points.example"));
+    }
+
+    #[test]
+    fn what_proves_something_else_does_not() {
+        for results in [
+            "mx.example; dkim=fail header.d=points.example",
+            "mx.example; dkim=pass header.d=list.example",
+            "mx.example; dkim=pass header.d=example",
+            "mx.example; dkim=pass header.d=evilpoints.example",
+            "mx.example; spf=pass smtp.mailfrom=points.example",
+            "mx.example; dkim=pass",
+            "mx.example; none",
+            "",
+            // Another server, although its name has the trusted one's in it.
+            "mx.example.evil.example; dkim=pass header.d=points.example",
+            "not-mx.example; dkim=pass header.d=points.example",
+            // What the sender put into a property, a comment or a quote.
+            "mx.example; dkim=fail header.i=\"@x; dkim=pass header.d=points.example\"",
+            "mx.example; dkim=fail (; dkim=pass header.d=points.example)",
+            "mx.example; dkim=fail (\\); dkim=pass header.d=points.example",
+            "evil.example; x=\"; mx.example; dkim=pass header.d=points.example",
+        ] {
+            assert!(!says(results), "{results}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_word_of_the_server_counts() {
+        let forged = "mx.example; dkim=pass header.d=points.example";
+        let own = "mx.example; dkim=none";
+        let others = "list.example; dkim=pass header.d=list.example";
+        let from = "Ada <ada@points.example>";
+        assert!(!is_vouched_by(&json!([others, own, forged]), from));
+        assert!(is_vouched_by(&json!([others, forged, own]), from));
+    }
+
+    #[test]
+    fn a_sender_that_is_not_in_from_is_not_vouched_for() {
+        let results = json!("mx.example; dkim=pass header.d=points.example");
+        for from in [
+            "Ada via list <list@points.example>",
+            "<ada@points.example> <list@points.example>",
+            "list@points.example, ada@points.example",
+            "ada@points.example <mallory@points.example>",
+            "",
+        ] {
+            assert!(!is_vouched_by(&results, from), "{from}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Patch series from the list to the verdict: real git, and stand-ins for all others, over HTTP.
+
+mod blamed;
+mod posted;
+mod town;
