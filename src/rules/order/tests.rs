@@ -54,34 +54,35 @@ fn ordered(event: &Event, build: &str) -> (Option<String>, Option<char>) {
     let source = RuleSource { name: "rules.toml".to_owned(), text };
     let rules = RuleSet::parse(&[source], directory()).unwrap();
     let decision = decide(&rules, event, &Known::default());
-    let orders = decision.actions.into_iter().filter_map(|action| match action.task {
-        Task::Start(order) => Some(order),
-        _ => None,
-    });
-    let order = orders.last().unwrap();
+    let order = decision
+        .actions
+        .into_iter()
+        .find_map(|action| if let Task::Start(order) = action.task { Some(order) } else { None });
+    let order = order.unwrap();
     (order.reference, order.sha.and_then(|sha| sha.as_str().chars().next()))
 }
 
-fn reference(text: &str) -> Option<String> {
-    Some(text.to_owned())
+/// This branch, and the first digit of its commit.
+fn on(branch: &str, commit: Option<char>) -> (Option<String>, Option<char>) {
+    (Some(branch.to_owned()), commit)
 }
 
 #[test]
 fn the_branch_of_a_change_is_built_at_its_commit() {
     let own = "on = 'forge.main', job = 'signalbox', ref = '{{ head.branch }}'";
-    assert_eq!(ordered(&pushed(), own), (reference("main"), Some('b')));
+    assert_eq!(ordered(&pushed(), own), on("main", Some('b')));
     let bare = "on = 'forge.main', job = 'signalbox'";
-    assert_eq!(ordered(&pushed(), bare), (reference("main"), Some('b')));
+    assert_eq!(ordered(&pushed(), bare), on("main", Some('b')));
     let proposed = Event::PullRequest(proposal(EventKind::PullRequestOpened, 'a', 1));
-    assert_eq!(ordered(&proposed, own), (reference("oil"), Some('a')));
+    assert_eq!(ordered(&proposed, own), on("oil", Some('a')));
 }
 
 #[test]
 fn another_branch_or_another_project_is_built_as_it_is() {
     let other = "on = 'forge.main', job = 'signalbox', ref = 'nightly'";
-    assert_eq!(ordered(&pushed(), other), (reference("nightly"), None));
+    assert_eq!(ordered(&pushed(), other), on("nightly", None));
     let elsewhere = "on = 'forge.main', job = 'rail/ci', ref = '{{ head.branch }}'";
-    assert_eq!(ordered(&pushed(), elsewhere), (reference("main"), None));
+    assert_eq!(ordered(&pushed(), elsewhere), on("main", None));
 }
 
 #[test]
