@@ -270,7 +270,18 @@ fn a_letter_about_a_verdict() {
     Answer with a line "Recheck-request: tests" to have it tried again.
     "#);
     let good = Situation::new(built(), Verdict::Success).says(Room::Letter);
-    assert_snapshot!(good, @"");
+    assert_snapshot!(good, @r"
+    tests: passed
+
+    Oil the points, v2, 3 patches
+    https://patches.example/project/signalbox-devel/list/?series=12
+
+    Build 7: https://ci.example/job/tests/7/
+
+    It is based on master at bbbbbbbbbbbb (the first that it applies to), and can be fetched:
+
+        git fetch https://git.example/series.git pointsman/main/12/v2
+    ");
 }
 
 #[test]
