@@ -60,7 +60,8 @@ impl Town {
         let repositories = Repositories::make(&folder).await.unwrap();
         let files: Vec<_> =
             (1..=9).map(|number| (format!("point-{number}"), format!("{number}\n"))).collect();
-        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let files: Vec<_> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         repositories.commit("main", &files).await.unwrap();
         std::fs::write(folder.join("patchwork-token"), TOKEN).unwrap();
         std::fs::write(folder.join("slack-webhook"), slack.webhook(CHANNEL)).unwrap();
@@ -124,9 +125,8 @@ impl Town {
 
     /// The checks on a patch, newest last: context, state and words.
     pub(super) fn checks(&self, patch: u64) -> Vec<String> {
-        let line = |check: Check| {
-            format!("{} {}: {}", check.context, check.state, check.description)
-        };
+        let line =
+            |check: Check| format!("{} {}: {}", check.context, check.state, check.description);
         self.patchwork.checks(patch).into_iter().map(line).collect()
     }
 
