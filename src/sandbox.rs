@@ -2,6 +2,7 @@
 //! the same.
 
 pub mod forgejo;
+pub mod freedesktop;
 pub mod gitlab;
 pub mod chat;
 pub mod github;

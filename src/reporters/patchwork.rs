@@ -9,6 +9,7 @@ mod checks;
 mod client;
 mod cursor;
 mod events;
+pub mod freedesktop;
 mod letters;
 mod name;
 mod poll;

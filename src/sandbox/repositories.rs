@@ -38,8 +38,8 @@ impl Repositories {
     pub async fn commit(&self, branch: &str, files: &[(&str, &str)]) -> anyhow::Result<String> {
         let upstream = self.upstream();
         let name = format!("refs/heads/{branch}");
-        let known = git(&upstream, &["for-each-ref", "--format=%(objectname)", &name], None, &[]);
-        let parent = known.await?;
+        let known = ["for-each-ref", "--format=%(objectname)", &name];
+        let parent = git(&upstream, &known, None, &[]).await?;
         let mut script = format!(
             "commit {name}\ncommitter Grace <grace@points.example> 1795162907 +0000\n\
              data 10\nGo onwards\n"
@@ -48,7 +48,8 @@ impl Repositories {
             script.push_str(&format!("from {parent}\n"));
         }
         for (path, content) in files {
-            script.push_str(&format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len()));
+            script
+                .push_str(&format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len()));
         }
         git(&upstream, &["fast-import", "--quiet"], None, script.as_bytes()).await?;
         git(&upstream, &["rev-parse", &name], None, &[]).await
@@ -57,7 +58,8 @@ impl Repositories {
     /// The branches that were pushed: name and commit, in the order of their names.
     pub async fn branches(&self) -> anyhow::Result<Vec<(String, String)>> {
         let format = "--format=%(refname:lstrip=2) %(objectname)";
-        let listed = git(&self.series(), &["for-each-ref", format, "refs/heads"], None, &[]).await?;
+        let listed =
+            git(&self.series(), &["for-each-ref", format, "refs/heads"], None, &[]).await?;
         let pair = |line: &str| {
             let (name, sha) = line.split_once(' ')?;
             Some((name.to_owned(), sha.to_owned()))

@@ -92,15 +92,22 @@ async fn paths_out_of_the_repository_are_refused() {
 }
 
 #[tokio::test]
-async fn git_refuses_paths_that_we_have_not_seen() {
+async fn paths_of_files_without_lines_are_looked_at_too() {
     let world = world().await;
-    for path in [".git/config", ".GIT/x", "../x", "x/.git/y", "git~1/x", ".g\u{200c}it/x"] {
+    for path in [".git/config", "../x", "x/.git/y"] {
         let empty =
             format!("diff --git a/{path} b/{path}\nnew file mode 100644\nindex 0000000..e69de29\n");
-        let (word, reason) = end_of(&empty, &world).await;
-        assert_eq!(word, "refused", "{path}: {reason}");
-        assert!(reason.starts_with("invalid path '"), "{path}: {reason}");
+        let expected = ("refused", format!("`{path}` is no path for a file"));
+        assert_eq!(end_of(&empty, &world).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_path_that_only_git_knows_to_be_none_is_refused() {
+    let world = world().await;
+    let link = new_file(".gitmodules").replace("100644", "120000");
+    let expected = ("refused", "invalid path '.gitmodules'".to_owned());
+    assert_eq!(end_of(&link, &world).await, expected);
 }
 
 #[tokio::test]

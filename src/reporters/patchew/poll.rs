@@ -72,10 +72,9 @@ impl Poller for PatchewPoller {
         if self.is(Role::Search) {
             cursor.search.retain(|project, _| self.projects.contains(project));
             for project in &self.projects {
-                let place = cursor.search.remove(project).unwrap_or_default();
-                let (place, failure) = self.search(project, place, now, &mut haul).await;
+                let place = cursor.search.entry(project.clone()).or_default();
+                let failure = self.search(project, place, now, &mut haul).await.err();
                 haul.note(project, failure);
-                cursor.search.insert(project.clone(), place);
             }
         }
         if self.is(Role::Applier) {

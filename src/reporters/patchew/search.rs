@@ -5,12 +5,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::client::By;
+use super::client::{By, said};
 use super::cursor::{Place, Waiting, mark};
 use super::poll::{Haul, PatchewPoller};
 use super::series::Found;
 use super::wire::{Head, date};
-use crate::remote::Failure;
+use crate::remote::{Failure, chain};
 use crate::reporters::patches::is_msgid;
 use crate::source::poll::message;
 
@@ -22,6 +22,8 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// How many series that lack patches are asked after in one look, besides those that are listed.
 const ASKED_AFTER_MAX: usize = 20;
 
+/// How many series in a row cannot be read until it is the server that is ill.
+const FAILURES_MAX: usize = 3;
 /// How many series are read at most when all are gone through.
 const RECONCILED_MAX: usize = 500;
 
@@ -36,31 +38,29 @@ enum Fate {
 }
 
 impl PatchewPoller {
-    /// Tells what was posted to a project since `place`; what was there at the first look is not
-    /// told.  Where it comes to, which after a failure is no further than what was told.
+    /// Tells what was posted to a project since `place`, and moves that on; what was there at the
+    /// first look is not told.
     pub(super) async fn search(
         &self,
         project: &str,
-        mut place: Place,
+        place: &mut Place,
         now: Timestamp,
         haul: &mut Haul,
-    ) -> (Place, Option<Failure>) {
+    ) -> Result<(), Failure> {
         let is_first = place.newest.is_none();
         let until = place.newest.map(|newest| newest - OVERLAP);
-        let heads = match self.heads(project, until).await {
-            Ok(heads) => heads,
-            Err(failure) => return (place, Some(failure)),
-        };
+        let heads = self.heads(project, until).await?;
         let newest = newest(&heads, now).or(place.newest);
-        let mut sift = Sift { place: &place, is_first, seen: Vec::new(), waiting: Vec::new() };
+        let mut sift = Sift { place, is_first, seen: Vec::new(), waiting: Vec::new() };
         let news = sift.sort(self, (project, now), &heads);
         let asked = sift.others(self, now, &heads);
         let Sift { mut seen, mut waiting, .. } = sift;
-        let mut failure = None;
         let mut left = false;
+        let mut failed_in_a_row = 0;
         for (count, msgid) in news.iter().chain(&asked).enumerate() {
-            if count >= Self::READ_MAX {
+            if count >= Self::READ_MAX || failed_in_a_row >= FAILURES_MAX {
                 left = true;
+                haul.has_more |= failed_in_a_row == 0;
                 break;
             }
             match self.source.read(project, msgid).await {
@@ -72,20 +72,24 @@ impl PatchewPoller {
                 Ok(Some(_)) => wait(&mut waiting, &heads, (msgid, now)),
                 // It cannot be asked for, or is gone.
                 Ok(None) => {
-                    tracing::warn!(project, series = %super::client::said(msgid), "Left out a series that cannot be read");
+                    let series = said(msgid);
+                    tracing::warn!(project, series, "Left out a series that cannot be read");
                     seen.push(mark(project, msgid));
                     waiting.retain(|waiting| waiting.msgid != *msgid);
                 }
-                Err(error) => {
-                    failure = Some(error);
+                // It is tried again as long as it is news, and keeps no other from being told.
+                Err(failure) => {
+                    failed_in_a_row += 1;
                     left = true;
-                    break;
+                    let (series, error) = (said(msgid), chain(&failure));
+                    tracing::warn!(project, series, error, "Cannot read a series");
+                    continue;
                 }
             }
+            failed_in_a_row = 0;
         }
         haul.waiting += waiting.len();
         haul.newest = haul.newest.max(newest);
-        haul.has_more |= left && failure.is_none();
         place.keep(seen, waiting);
         if is_first {
             place.began = newest.or(Some(now));
@@ -94,7 +98,7 @@ impl PatchewPoller {
         if !left || is_first {
             place.newest = newest.or(Some(now));
         }
-        (place, failure)
+        Ok(())
     }
 
     /// Tells all that was posted to a project in the last days, since it was looked at first.

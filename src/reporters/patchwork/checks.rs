@@ -230,8 +230,12 @@ fn description(report: &Report, about: &AboutSeries, number: u32) -> String {
         _ if blamed == number => ", broken by this patch".to_owned(),
         count => format!(", broken by patch {blamed}/{count}"),
     });
-    let before = about.was_broken.then_some(", as it was before");
-    let base = about.branch.as_ref().map(|branch| {
+    let text = words(report);
+    // Our own words say upon which base it is, and whether that is broken, too.
+    let branch = about.branch.as_ref();
+    let branch = branch.filter(|branch| !text.contains(branch.base.sha.short()));
+    let before = branch.filter(|_| about.was_broken).map(|_| ", as it was before");
+    let base = branch.map(|branch| {
         let name: Vec<&str> = branch.base.branch.split_whitespace().collect();
         format!(", on {} {}", cut(&name.join(" "), BASE_MAX_CHARS), branch.base.sha.short())
     });
@@ -246,7 +250,7 @@ fn description(report: &Report, about: &AboutSeries, number: u32) -> String {
     ];
     let end = end.concat();
     let room = DESCRIPTION_MAX_CHARS.saturating_sub(end.chars().count());
-    cut(&words(report), room) + &end
+    cut(&text, room) + &end
 }
 
 /// What is said, in one line; a verdict that the state cannot show stands in it.

@@ -49,7 +49,7 @@ pub(super) fn rule(more: &str) -> String {
 impl Town {
     /// A town with this rule, and an upstream with one file for each of nine points.
     pub(super) async fn build(rules: &str) -> Self {
-        let patchwork = PatchworkStandIn::start().await.unwrap();
+        let patchwork = PatchworkStandIn::start(pointsman::clock::Clock::system()).await.unwrap();
         patchwork.add_project(PROJECT, "points-devel@points.example");
         patchwork.add_user("pointsman", TOKEN);
         patchwork.set_maintainer(PROJECT, "pointsman", true);

@@ -1,0 +1,119 @@
+//! How far a Patchwork has been read: what a look leaves for the next one.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::read::Told;
+use crate::message::hash;
+use crate::reporters::patchwork::api::Date;
+
+/// How far all projects have been read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cursor {
+    pub(super) projects: BTreeMap<String, Place>,
+}
+
+/// How far the events of one project have been read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Place {
+    /// Whether it was looked at before: what was there by then is no news.
+    pub(super) has_begun: bool,
+    /// The date of the newest event by then, if there was one.
+    pub(super) began: Option<Date>,
+    /// The date of the newest event that was read.
+    pub(super) newest: Option<Date>,
+    /// The events since shortly before that which were dealt with, and their dates.
+    pub(super) seen: BTreeMap<String, Date>,
+    /// Events whose series could not be read, and since when, by our clock.
+    errands: Vec<(Told, Timestamp)>,
+}
+
+impl Cursor {
+    /// What the last look left.  A text that is none of ours is as good as none.
+    pub(super) fn read(text: Option<&str>) -> Self {
+        let Some(text) = text else { return Self::default() };
+        serde_json::from_str(text).unwrap_or_else(|error| {
+            tracing::warn!(%error, "Began anew: how far it was read cannot be read");
+            Self::default()
+        })
+    }
+
+    pub(super) fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Place {
+    /// How much further than to the newest event is looked back: `since` leaves out events of the
+    /// very same date, and the server's clock is put back in autumn.
+    const OVERLAP: SignedDuration = SignedDuration::from_hours(3);
+    const SEEN_MAX: usize = 4_000;
+    const ERRANDS_MAX: usize = 200;
+
+    /// After which date events are asked for; all of them where there were none at first.
+    pub(super) fn since(&self) -> Option<Date> {
+        self.newest.map(|newest| newest.plus(-Self::OVERLAP))
+    }
+
+    /// What is still to be read; what could not be for so long is given up.
+    pub(super) fn take_errands(
+        &mut self,
+        now: Timestamp,
+        patience: SignedDuration,
+    ) -> Vec<(Told, Timestamp)> {
+        let mut errands = std::mem::take(&mut self.errands);
+        errands.retain(|(event, since)| {
+            let is_young = now.duration_since(*since) <= patience;
+            if !is_young {
+                let series = event.series.unwrap_or_default();
+                tracing::warn!(series, "Gave up a series that could not be read for long");
+            }
+            is_young
+        });
+        errands
+    }
+
+    /// Keeps an event for the next look.
+    pub(super) fn keep(&mut self, event: Told, since: Timestamp) {
+        self.errands.push((event, since));
+    }
+
+    /// Whether so much is still to be read that nothing new is begun.
+    pub(super) fn is_full(&self) -> bool {
+        self.errands.len() >= Self::ERRANDS_MAX
+    }
+
+    pub(super) fn has_seen(&self, event: &Told) -> bool {
+        self.seen.contains_key(&mark(event))
+    }
+
+    /// Takes note that an event was dealt with.
+    pub(super) fn note(&mut self, event: &Told) {
+        self.newest = self.newest.max(Some(event.event_time));
+        self.seen.insert(mark(event), event.event_time);
+    }
+
+    /// Forgets what will not be listed again.
+    pub(super) fn forget(&mut self) {
+        if let Some(since) = self.since() {
+            self.seen.retain(|_, date| *date > since);
+        }
+        while self.seen.len() > Self::SEEN_MAX {
+            self.seen.pop_first();
+        }
+    }
+}
+
+/// What stands for an event: it has no number.
+fn mark(event: &Told) -> String {
+    let series = event.series.unwrap_or_default().to_string();
+    let revision = event.parameters.revision.to_string();
+    let date = event.event_time.to_string();
+    let mut mark = hash(&[series.as_bytes(), revision.as_bytes(), date.as_bytes()]);
+    mark.truncate(16);
+    mark
+}

@@ -1,0 +1,268 @@
+//! What is new at a Patchwork of freedesktop.org's kind: revisions of series that are complete.
+//!
+//! Somebody who asks for a test again makes a new revision of the same patches, which is told as
+//! any other.  An older server tells of the same revision once more instead: that is a request of
+//! the user who did it, whom the server knows for a maintainer.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Source;
+use super::cursor::{Cursor, Place};
+use super::read::{Found, Told};
+use crate::event::EventKind;
+use crate::event::proposal::Standing;
+use crate::event::series::{Request, Sender, SeriesEvent};
+use crate::remote::{Failure, chain};
+use crate::reporters::patchwork::PatchworkSettings;
+use crate::reporters::patchwork::api::Date;
+use crate::source::poll::{Look, Poller, message};
+
+/// How many mails are read in one look: the rest is read in the next, at once.
+const MAILS_MAX: usize = 200;
+/// How many series in a row cannot be read until it is the server that is ill.
+const FAILURES_MAX: usize = 3;
+/// The server's local time may be that far from ours.
+const ZONES: SignedDuration = SignedDuration::from_hours(26);
+
+/// A Patchwork that is asked for what is new.
+#[derive(Debug)]
+pub(super) struct FreedesktopPoller {
+    source: Source,
+    projects: Vec<String>,
+    age_max: SignedDuration,
+    incomplete: SignedDuration,
+}
+
+/// What was found so far in one look.
+#[derive(Default)]
+struct Haul {
+    look: Look,
+    mails: usize,
+    failure: Option<Failure>,
+    went_well: usize,
+}
+
+impl FreedesktopPoller {
+    pub(super) fn new(source: Source, settings: &PatchworkSettings) -> Self {
+        let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        Self {
+            source,
+            projects: settings.projects.clone(),
+            age_max: signed(settings.age_max),
+            incomplete: signed(settings.incomplete),
+        }
+    }
+
+    /// Tells of the events of a project; `place` moves on event by event.
+    ///
+    /// One that cannot be read now is kept for later and keeps no other from being told; where
+    /// several in a row cannot, it is the server that is ill.
+    async fn project(
+        &self,
+        project: &str,
+        place: &mut Place,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<(), Failure> {
+        let id = self.source.project(project).await?;
+        if !place.has_begun {
+            return self.begin(project, place).await;
+        }
+        let (events, is_all) = self.source.events(project, place.since(), None).await?;
+        haul.look.has_more |= !is_all;
+        let newest = events.last().and_then(|event| event.event_time.in_utc());
+        haul.look.newest = haul.look.newest.max(newest);
+        let errands = place.take_errands(now, self.incomplete);
+        let errands = errands.into_iter().map(|(event, since)| (event, Some(since)));
+        let mut failed_in_a_row = 0;
+        for (event, since) in errands.chain(events.into_iter().map(|event| (event, None))) {
+            if since.is_none() && place.has_seen(&event) {
+                place.note(&event);
+                continue;
+            }
+            let is_ill = failed_in_a_row >= FAILURES_MAX;
+            if is_ill || haul.mails >= MAILS_MAX || (since.is_none() && place.is_full()) {
+                if let Some(since) = since {
+                    place.keep(event, since);
+                    continue;
+                }
+                haul.look.has_more |= failed_in_a_row == 0;
+                break;
+            }
+            match self.told((project, id), &event, now, haul).await {
+                Ok(told) => {
+                    failed_in_a_row = 0;
+                    haul.look.messages.extend(told.as_ref().map(message));
+                }
+                Err(failure) => {
+                    failed_in_a_row += 1;
+                    let (series, error) = (event.series.unwrap_or_default(), chain(&failure));
+                    tracing::warn!(project, series, error, "Cannot read a series");
+                    place.keep(event.clone(), since.unwrap_or(now));
+                }
+            }
+            place.note(&event);
+        }
+        place.forget();
+        Ok(())
+    }
+
+    /// The first look: what is there is no news.
+    async fn begin(&self, project: &str, place: &mut Place) -> Result<(), Failure> {
+        place.newest = self.source.newest(project).await?.map(|event| event.event_time);
+        place.began = place.newest;
+        if place.began.is_some() {
+            for event in self.source.events(project, place.since(), None).await?.0 {
+                place.note(&event);
+            }
+        }
+        place.has_begun = true;
+        Ok(())
+    }
+
+    /// What an event is to be told as; nothing where it is old, or was told before.
+    async fn told(
+        &self,
+        (project, id): (&str, u64),
+        event: &Told,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<Option<SeriesEvent>, Failure> {
+        let Some(series) = event.series else { return Ok(None) };
+        let version = event.parameters.revision;
+        let Some(found) = self.source.read((project, id), (series, version)).await? else {
+            tracing::warn!(project, series, version, "Left out a revision that cannot be read");
+            return Ok(None);
+        };
+        haul.mails += found.patches.len();
+        if self.is_repeat(project, event).await? {
+            // The same user would be somebody else as a sender.
+            return Ok(event.user.map(|user| recheck(found.event, user, event.event_time)));
+        }
+        let is_old = self.is_old(&found, now);
+        if is_old && !self.is_rerun((series, version), &found).await? {
+            return Ok(None);
+        }
+        Ok(Some(found.event))
+    }
+
+    fn is_old(&self, found: &Found, now: Timestamp) -> bool {
+        found.sent.is_some_and(|sent| now.duration_since(sent) > self.age_max)
+    }
+
+    /// Whether an event tells of a revision that another has told of before.
+    async fn is_repeat(&self, project: &str, event: &Told) -> Result<bool, Failure> {
+        let (all, _) = self.source.events(project, None, event.series).await?;
+        let revision = event.parameters.revision;
+        // A server that does not know the filter lists those of all series.
+        let is_same =
+            |other: &&Told| other.series == event.series && other.parameters.revision == revision;
+        let mut same = all.iter().filter(is_same);
+        Ok(same.any(|other| other.event_time < event.event_time))
+    }
+
+    /// Whether a revision is of the same patches as the one before: its mails are old because
+    /// somebody wants them tested again.
+    async fn is_rerun(
+        &self,
+        (series, version): (u64, u32),
+        found: &Found,
+    ) -> Result<bool, Failure> {
+        let what = format!("cannot read the revisions of series {series}");
+        let before = version.saturating_sub(1);
+        let before = self.source.revision(series, before, &what).await?;
+        Ok(before.is_some_and(|before| before.patches == found.patches))
+    }
+
+    /// Tells of all series of a project that have changed in the last days, as they are now.
+    async fn all(
+        &self,
+        project: &str,
+        place: &Place,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<(), Failure> {
+        let id = self.source.project(project).await?;
+        let since = Date::of(now - self.age_max.max(self.incomplete) - ZONES);
+        let since = place.began.map_or(since, |began| began.max(since));
+        for posted in self.source.changed(project, since).await? {
+            haul.look.newest = haul.look.newest.max(posted.last_updated.and_then(Date::in_utc));
+            let what = format!("cannot read series {}", posted.id);
+            let revision = self.source.revision(posted.id, posted.version, &what).await?;
+            if revision.is_none_or(|revision| revision.patches.len() < posted.n_patches) {
+                haul.look.waiting += 1;
+                continue;
+            }
+            let found = self.source.read((project, id), (posted.id, posted.version)).await?;
+            let found = found.filter(|found| !self.is_old(found, now));
+            haul.look.messages.extend(found.map(|found| message(&found.event)));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Poller for FreedesktopPoller {
+    /// Projects are asked one after the other, and one that fails does not keep the others from
+    /// being heard.
+    async fn look(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
+        let mut cursor = Cursor::read(cursor);
+        cursor.projects.retain(|project, _| self.projects.contains(project));
+        let mut haul = Haul::default();
+        for project in &self.projects {
+            let place = cursor.projects.entry(project.clone()).or_default();
+            let failure = self.project(project, place, now, &mut haul).await.err();
+            haul.note(project, failure);
+        }
+        haul.finish(&cursor)
+    }
+
+    async fn reconcile(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
+        let cursor = Cursor::read(cursor);
+        let mut haul = Haul::default();
+        for project in &self.projects {
+            let place = cursor.projects.get(project).cloned().unwrap_or_default();
+            let failure = self.all(project, &place, now, &mut haul).await.err();
+            haul.note(project, failure);
+        }
+        haul.finish(&cursor)
+    }
+}
+
+impl Haul {
+    fn note(&mut self, project: &str, failure: Option<Failure>) {
+        match failure {
+            None => self.went_well += 1,
+            Some(failure) => {
+                tracing::warn!(error = %chain(&failure), "Cannot look for news of `{project}`");
+                self.failure.get_or_insert(failure);
+            }
+        }
+    }
+
+    /// What was found, where anything went well.
+    fn finish(self, cursor: &Cursor) -> Result<Look, Failure> {
+        match self.failure {
+            Some(failure) if self.went_well == 0 && self.look.messages.is_empty() => Err(failure),
+            Some(_) | None => Ok(Look { cursor: cursor.write(), ..self.look }),
+        }
+    }
+}
+
+/// A revision that a user wants tested again, and on its base as that is now.
+fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
+    let id = format!("user/{user}");
+    let by = Sender { id: Some(id), vouched: true, ..Sender::default() };
+    let request = Request {
+        standing: Some(Standing::Maintainer),
+        id: date.to_string(),
+        by,
+        // The server lets nobody else.
+        names: Vec::new(),
+        rebase: true,
+        at: date.in_utc(),
+        operator: false,
+    };
+    SeriesEvent { event: EventKind::SeriesRecheck, request: Some(request), ..event }
+}
