@@ -197,7 +197,8 @@ fn state(stage: Stage, about: &AboutSeries) -> &'static str {
 /// The name of a check: letters, digits, `-` and `_`; no two names are one.
 fn context(prefix: &str, rule: &str, about: &AboutSeries) -> String {
     let (name, is_plain) = match (about.part, about.patch) {
-        (Part::Apply, _) => (format!("apply-{}", rule.strip_prefix("git.").unwrap_or(rule)), false),
+        // It is called as the repository is: `git.linux`.
+        (Part::Apply, _) => (rule.replacen('.', "-", 1), false),
         (Part::Build, Some(_)) => (format!("{rule}-patch"), false),
         (Part::Build, None) => (rule.to_owned(), true),
     };
@@ -209,7 +210,7 @@ fn context(prefix: &str, rule: &str, about: &AboutSeries) -> String {
             _ => '-',
         })
         .collect();
-    let looks_other = is_plain && (slug.starts_with("apply-") || slug.ends_with("-patch"));
+    let looks_other = is_plain && (slug.starts_with("git-") || slug.ends_with("-patch"));
     let context = format!("{prefix}{slug}");
     if slug == name && !looks_other && context.len() <= CONTEXT_MAX_CHARS {
         return context;
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn a_check_has_a_name_that_patchwork_takes() {
         insta::assert_snapshot!(named("kvm-boot", |_| {}), @"pointsman-kvm-boot");
-        insta::assert_snapshot!(named("git.linux", |about| about.part = Part::Apply), @"pointsman-apply-linux");
+        insta::assert_snapshot!(named("git.linux", |about| about.part = Part::Apply), @"pointsman-git-linux");
         insta::assert_snapshot!(named("kvm-boot", |about| about.patch = Some(2)), @"pointsman-kvm-boot-patch");
         insta::assert_snapshot!(named("KVM boot", |_| {}), @"pointsman-kvm-boot-d92ee8d1");
         insta::assert_snapshot!(named("kvm.boot@asan", |_| {}), @"pointsman-kvm-boot-asan-0e517f1c");
@@ -332,8 +333,9 @@ mod tests {
             named("a.b", |_| {}),
             named("a-b", |_| {}),
             named("A-b", |_| {}),
-            named("linux", |about| about.part = Part::Apply),
-            named("apply-linux", |_| {}),
+            named("git.linux", |about| about.part = Part::Apply),
+            named("git.linux", |_| {}),
+            named("git-linux", |_| {}),
             named("boot", |about| about.patch = Some(1)),
             named("boot-patch", |_| {}),
             named("boot", |_| {}),
