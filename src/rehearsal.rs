@@ -18,6 +18,7 @@ use crate::ledger::intake::{Found, Intake};
 use crate::ledger::{Decide, Ledger};
 use crate::message::Message;
 use crate::rules::decide::{Breadth, decide_among};
+use crate::rules::test::Landing;
 use crate::service::Prepared;
 use crate::service::receive::Reader;
 use crate::subject::{RunId, Verdict};
@@ -30,6 +31,7 @@ mod played;
 pub mod replay;
 mod script;
 pub mod test;
+mod tree;
 
 use played::Company;
 
@@ -77,15 +79,20 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets up a service that is `prepared`; its forges say of people what `people` says.
-    pub fn open(prepared: &Prepared, people: &BTreeMap<String, Standing>) -> anyhow::Result<Self> {
+    /// Sets up a service that is `prepared`; its forges say of people what `people` says, and
+    /// series are put on branches as `landing` says.
+    pub fn open(
+        prepared: &Prepared,
+        people: &BTreeMap<String, Standing>,
+        landing: Landing,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for a rehearsal")?;
         let hand = Hand::at(from_millis(BEGIN));
         let ledger = Ledger::open(&folder.path().join("ledger.db"), Clock::manual(hand.clone()))?;
         let heard = Arc::new(Mutex::new(Vec::new()));
         let decide = overheard(prepared, Arc::clone(&heard));
         let company = Company::new(people.clone());
-        let sites = company.sites(prepared.rules.directory());
+        let sites = company.sites(prepared.rules.directory(), landing);
         let limits = (Backoff { min: MARGIN, max: MARGIN }, ATTEMPTS_MAX);
         let worker = Worker::new(ledger.clone(), Arc::clone(&decide), sites, limits);
         Ok(Self {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use self::ask::Questions;
+use self::ask::{Builder, Questions};
 use self::forges::Kind;
 use super::console::Console;
 use super::words::{Tint, safe};
@@ -16,6 +16,7 @@ use super::{Common, Exit};
 
 mod ask;
 pub(super) mod forges;
+mod series;
 
 /// Where secrets are, beside the settings.
 const SECRETS: &str = "secrets";
@@ -26,10 +27,10 @@ pub(super) struct Init {
     /// Where to put them; it is made when it is not there.
     #[arg(value_name = "DIR", default_value = ".")]
     dir: PathBuf,
-    /// What proposals live on.
+    /// What proposals live on, or patch series.
     #[arg(long)]
     forge: Option<Kind>,
-    /// The address of the forge.
+    /// Its address.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The full name of the project there.
@@ -38,9 +39,24 @@ pub(super) struct Init {
     /// The address of the Jenkins that builds.
     #[arg(long, value_name = "URL")]
     jenkins: Option<String>,
-    /// The full name of the job there.
+    /// For patch series, the address of the GitLab whose pipelines build, instead of a Jenkins.
+    #[arg(long, value_name = "URL", conflicts_with = "jenkins")]
+    gitlab: Option<String>,
+    /// The full name of the job there, or of the GitLab project.
     #[arg(long)]
     job: Option<String>,
+    /// For patch series, the repository that they are for.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// For patch series, the branch of it that they are for.
+    #[arg(long, value_name = "BRANCH")]
+    base: Option<String>,
+    /// For patch series, the repository that their branches are pushed to.
+    #[arg(long, value_name = "URL")]
+    push: Option<String>,
+    /// For patch series, a maintainer: their number at Patchwork, their address at Patchew.
+    #[arg(long, value_name = "WHO")]
+    maintainer: Option<String>,
     /// The address of the broker, without a password; `none` takes messages by HTTP.
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
@@ -53,7 +69,7 @@ pub(super) fn run(common: &Common, asked: Init, console: &mut Console) -> anyhow
     let settings = asked.dir.join("pointsman.toml");
     refuse_to_replace(&settings)?;
     let dir = asked.dir.clone();
-    let answers = Questions::new(asked.yes, console).all(asked)?;
+    let answers = Questions::new(asked.yes, console).all(&asked)?;
     let rules = dir.join("rules").join(format!("{}.toml", file_name(&answers.project)));
     refuse_to_replace(&rules)?;
     let text = answers.settings();
@@ -68,7 +84,7 @@ pub(super) fn run(common: &Common, asked: Init, console: &mut Console) -> anyhow
     if common.json {
         console.json(&json!({ "written": written, "secrets": secrets }))?;
     } else {
-        tell(&written, (&secrets, &dir), console)?;
+        tell(&written, (&secrets, &dir), answers.builder, console)?;
     }
     Ok(Exit::Success)
 }
@@ -99,16 +115,18 @@ fn file_name(project: &str) -> String {
     project.replace('/', "-")
 }
 
-/// The files of secrets that settings name.
+/// The files of secrets that settings name: as a reference, or as a file.
 fn secrets(settings: &str) -> Vec<String> {
-    let parts = settings.lines().filter(|line| !line.starts_with('#'));
-    let named = parts.flat_map(|line| line.split("\"file:").skip(1));
-    named.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+    let lines = settings.lines().filter(|line| !line.starts_with('#'));
+    let texts = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
+    let files = texts.map(|text| text.strip_prefix("file:").unwrap_or(text));
+    files.filter(|file| file.starts_with(SECRETS)).map(str::to_owned).collect()
 }
 
 fn tell(
     written: &[String],
     (secrets, dir): (&[String], &Path),
+    builder: Builder,
     console: &mut Console,
 ) -> anyhow::Result<()> {
     for path in written {
@@ -124,7 +142,12 @@ fn tell(
     for secret in secrets {
         console.line(&format!("     {dir}/{}", safe(secret)))?;
     }
-    console.line("2. Have the job define the parameters of the rule, and POINTSMAN_RUN.")?;
+    console.line(match builder {
+        Builder::Jenkins => "2. Have the job define the parameters of the rule, and POINTSMAN_RUN.",
+        Builder::Gitlab => {
+            "2. Have the project run pipelines for branches that are made by the API."
+        }
+    })?;
     for (number, command, why) in [
         (3, "test", "runs the tests of the rule"),
         (4, "check --online", "asks all systems whether they will do"),

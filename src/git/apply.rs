@@ -7,10 +7,12 @@
 use super::call::Call;
 use super::date::Date;
 use super::guard::{self, Finding, Guard};
+use super::history::{Content, History};
 use super::mail::{self, Patch};
 use super::process::Git;
 use super::reject::{self, Reject};
 use super::scratch::Scratch;
+use super::slice::Slice;
 use super::stop::{Stop, at_patch};
 use crate::event::series::Refusal;
 use crate::remote::Failure;
@@ -100,17 +102,12 @@ pub async fn apply(
     patches: &Patches,
     how: &How<'_>,
 ) -> Result<Applied, Stop> {
-    let scratch = git.scratch()?;
-    let work = Work { git, scratch: &scratch, how };
-    let mut tip = work.begin(base).await?;
-    let mut commits = Vec::with_capacity(patches.patches.len());
-    let mut is_merged = false;
-    for patch in &patches.patches {
-        let (next, was_merged) = work.put(patch, tip).await?;
-        is_merged |= was_merged;
-        commits.push(next.commit.clone());
-        tip = next;
-    }
+    let work = Work { git, base, patches: &patches.patches, how };
+    let done = match work.with_slice().await? {
+        Some(done) => done,
+        None => work.with_all().await?,
+    };
+    let Done { scratch, commits, is_merged } = done;
     let touched = how.guard.commits(git, &scratch, &patches.patches, &commits).await?;
     let touched = guard::refuse(touched)?;
     if !how.is_approved {
@@ -120,66 +117,104 @@ pub async fn apply(
     Ok(Applied { commits, is_merged })
 }
 
-/// A commit that the next patch is put upon.
-struct Tip {
-    commit: CommitSha,
-    tree: String,
-    /// The date of a patch that has none: that of its base, as our own clock would make it
-    /// another commit each time.
-    date: Date,
+/// A series that has been put upon a base, in a folder of its own.
+struct Done {
+    scratch: Scratch,
+    commits: Vec<CommitSha>,
+    is_merged: bool,
 }
 
 /// One series at one base.
 struct Work<'a> {
     git: &'a Git,
-    scratch: &'a Scratch,
+    base: &'a CommitSha,
+    patches: &'a [Patch],
     how: &'a How<'a>,
 }
 
 impl Work<'_> {
-    /// Fills the index with what is in the base.
-    async fn begin(&self, base: &CommitSha) -> Result<Tip, Failure> {
-        let log = ["log", "-1", "--no-show-signature", "--format=%H %T %ct", "--end-of-options"];
-        let output = self.git.succeed(self.scratch.call(&log).arg(base.as_str()).arg("--")).await?;
-        let text = output.text();
-        let mut words = text.split(' ');
-        let mut word = || words.next().unwrap_or_default().to_owned();
-        let (commit, tree) = (sha(word())?, word());
-        let date = Date::of_seconds(&word()).unwrap_or(Date::START);
-        let call = self.scratch.call(&["read-tree", "--end-of-options"]).arg(&tree);
-        self.git.succeed(call).await?;
-        Ok(Tip { commit, tree, date })
+    /// Puts the series upon the files that it seems to touch; `None` where that does not tell
+    /// what it would do to all files.
+    async fn with_slice(&self) -> Result<Option<Done>, Stop> {
+        let scratch = self.git.scratch()?;
+        let slice = Slice::fill(self.git, &scratch, self.base, self.patches).await?;
+        let Some(mut slice) = slice else { return Ok(None) };
+        let mut history = self.history(&scratch).await?;
+        let mut is_merged = false;
+        for patch in self.patches {
+            let was_merged = match self.change(&scratch, patch).await {
+                Ok(was_merged) => was_merged,
+                Err(Stop::Conflict(refusal)) if !slice.knows(&refusal) => return Ok(None),
+                Err(stop) => return Err(stop),
+            };
+            let Some(changes) = slice.changes(self.git, &scratch).await? else {
+                return Ok(None);
+            };
+            if changes.is_empty() {
+                return Err(nothing(patch, was_merged));
+            }
+            is_merged |= was_merged;
+            history.add(patch, &Content::Files(changes));
+        }
+        let commits = history.write(self.git, &scratch).await?;
+        Ok(Some(Done { scratch, commits, is_merged }))
     }
 
-    /// Puts a patch upon what is there, and says whether it had to be merged.
-    async fn put(&self, patch: &Patch, tip: Tip) -> Result<(Tip, bool), Stop> {
-        let is_merged = self.change(patch).await?;
-        // Trees refer to what is in the base, which git need not look up again.
-        let output = self.git.succeed(self.scratch.call(&["write-tree", "--missing-ok"])).await?;
-        let tree = output.text();
-        if tree == tip.tree {
-            let reason =
-                if is_merged { "what it does is there already" } else { "it changes nothing" };
-            return Err(Stop::Conflict(at_patch(patch.number, reason)));
+    /// Puts the series upon all files of the base.
+    async fn with_all(&self) -> Result<Done, Stop> {
+        let scratch = self.git.scratch()?;
+        let read = scratch.call(&["read-tree", "--end-of-options", self.base.as_str()]);
+        self.git.succeed(read).await?;
+        let mut history = self.history(&scratch).await?;
+        let mut before = self.tree(&scratch).await?;
+        let mut is_merged = false;
+        for patch in self.patches {
+            let was_merged = self.change(&scratch, patch).await?;
+            let tree = self.tree(&scratch).await?;
+            if tree == before {
+                return Err(nothing(patch, was_merged));
+            }
+            is_merged |= was_merged;
+            history.add(patch, &Content::Tree(tree.clone()));
+            before = tree;
         }
-        let commit = self.commit(patch, &tree, &tip).await?;
-        Ok((Tip { commit, tree, date: tip.date }, is_merged))
+        let commits = history.write(self.git, &scratch).await?;
+        Ok(Done { scratch, commits, is_merged })
+    }
+
+    /// A history without commits.  A patch without a date is given that of the base: our own
+    /// clock would make it another commit each time.
+    async fn history(&self, scratch: &Scratch) -> Result<History, Failure> {
+        let mut date = Date::START;
+        if self.patches.iter().any(|patch| patch.date.is_none()) {
+            let log = ["log", "-1", "--no-show-signature", "--format=%ct", "--end-of-options"];
+            let output = self.git.succeed(scratch.call(&log).arg(self.base.as_str()).arg("--"));
+            date = Date::of_seconds(&output.await?.text()).unwrap_or(date);
+        }
+        Ok(History::begin(self.base, self.how.committer, date))
+    }
+
+    /// Writes what is in the index.  Trees refer to what is in the base, which git need not look
+    /// up again.
+    async fn tree(&self, scratch: &Scratch) -> Result<String, Failure> {
+        let output = self.git.succeed(scratch.call(&["write-tree", "--missing-ok"])).await?;
+        Ok(output.text())
     }
 
     /// Changes the index, and says whether that took a merge.
-    async fn change(&self, patch: &Patch) -> Result<bool, Stop> {
-        let refusal = match self.try_to(patch, &[]).await? {
+    async fn change(&self, scratch: &Scratch, patch: &Patch) -> Result<bool, Stop> {
+        let refusal = match self.try_to(scratch, patch, &[]).await? {
             None => return Ok(false),
             Some(Reject::Refused(refusal)) => return Err(Stop::Refused(refusal)),
             Some(Reject::Conflict(refusal)) => refusal,
         };
-        if self.try_to(patch, &["--check", "--reverse"]).await?.is_none() {
-            let reason = "what it does is there already";
-            return Err(Stop::Conflict(Refusal { reason: reason.to_owned(), ..refusal }));
+        if self.try_to(scratch, patch, &["--check", "--reverse"]).await?.is_none() {
+            let reason = THERE_ALREADY.to_owned();
+            return Err(Stop::Conflict(Refusal { reason, ..refusal }));
         }
         match self.how.fit {
             Fit::Plain => Err(Stop::Conflict(refusal)),
-            Fit::Merged => match self.try_to(patch, &["--3way"]).await? {
+            Fit::Merged => match self.try_to(scratch, patch, &["--3way"]).await? {
                 None => Ok(true),
                 // The lines that did not fit are in the first answer.
                 Some(_) => Err(Stop::Conflict(refusal)),
@@ -188,26 +223,26 @@ impl Work<'_> {
     }
 
     /// Asks git to apply a patch; `None` says that it is done.
-    async fn try_to(&self, patch: &Patch, options: &[&str]) -> Result<Option<Reject>, Failure> {
-        let call = self.scratch.call(&["apply", "--cached", "--whitespace=nowarn"]);
+    async fn try_to(
+        &self,
+        scratch: &Scratch,
+        patch: &Patch,
+        options: &[&str],
+    ) -> Result<Option<Reject>, Failure> {
+        let call = scratch.call(&["apply", "--cached", "--whitespace=nowarn"]);
         let call = options.iter().fold(call, Call::arg).arg("-").stdin(patch.diff.clone());
         let output = self.git.run(call).await?;
         if output.is_done() { Ok(None) } else { reject::why(patch.number, &output).map(Some) }
     }
+}
 
-    async fn commit(&self, patch: &Patch, tree: &str, tip: &Tip) -> Result<CommitSha, Failure> {
-        let date = patch.date.unwrap_or(tip.date).to_string();
-        let call = self.scratch.call(&["commit-tree", "-p", tip.commit.as_str(), "-F", "-", tree]);
-        let call = call
-            .env("GIT_AUTHOR_NAME", &patch.name)
-            .env("GIT_AUTHOR_EMAIL", &patch.email)
-            .env("GIT_AUTHOR_DATE", &date)
-            .env("GIT_COMMITTER_NAME", &self.how.committer.name)
-            .env("GIT_COMMITTER_EMAIL", &self.how.committer.email)
-            .env("GIT_COMMITTER_DATE", &date)
-            .stdin(patch.message.clone());
-        sha(self.git.succeed(call).await?.text())
-    }
+/// What a patch is refused for that has been applied before, by whomever.
+const THERE_ALREADY: &str = "what it does is there already";
+
+/// A patch that is applied and leaves everything as it was.
+fn nothing(patch: &Patch, was_merged: bool) -> Stop {
+    let reason = if was_merged { THERE_ALREADY } else { "it changes nothing" };
+    Stop::Conflict(at_patch(patch.number, reason))
 }
 
 /// The id of a commit, as git tells it.

@@ -1,7 +1,5 @@
 //! When a mail says that it was written, as git writes it into a commit.
 
-use std::fmt;
-
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{Timestamp, Zoned};
 
@@ -39,17 +37,18 @@ impl Date {
         Self::of(Timestamp::from_second(text.parse().ok()?).ok()?, 0)
     }
 
-    fn of(at: Timestamp, ahead_minutes: i32) -> Option<Self> {
-        let seconds = at.as_second();
-        (0..=LAST_SECOND).contains(&seconds).then_some(Self { seconds, ahead_minutes })
-    }
-}
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The moment as it is written into a commit: seconds, and hours and minutes ahead of UTC.
+    pub(super) fn raw(self) -> String {
         let sign = if self.ahead_minutes < 0 { '-' } else { '+' };
         let minutes = self.ahead_minutes.abs();
-        write!(f, "@{} {sign}{:02}{:02}", self.seconds, minutes / 60, minutes % 60)
+        format!("{} {sign}{:02}{:02}", self.seconds, minutes / 60, minutes % 60)
+    }
+
+    fn of(at: Timestamp, ahead_minutes: i32) -> Option<Self> {
+        // No clock on earth is further ahead, and git takes no other.
+        let ahead_minutes = if ahead_minutes.abs() > 14 * 60 { 0 } else { ahead_minutes };
+        let seconds = at.as_second();
+        (0..=LAST_SECOND).contains(&seconds).then_some(Self { seconds, ahead_minutes })
     }
 }
 
@@ -59,14 +58,15 @@ mod tests {
 
     #[test]
     fn a_date_is_read_as_mails_write_it() {
-        let read = |text: &str| Date::parse(text).map(|date| date.to_string());
+        let read = |text: &str| Date::parse(text).map(Date::raw);
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(read("Tue, 14 Nov 2023 22:13:20 +0000"), some("@1700000000 +0000"));
-        assert_eq!(read("Tue, 14 Nov 2023 17:13:20 -0500 (EST)"), some("@1700000000 -0500"));
-        assert_eq!(read("15 Nov 2023 03:43:20 +0530"), some("@1700000000 +0530"));
-        assert_eq!(read("2023-11-14 22:13:20 +0000"), some("@1700000000 +0000"));
+        assert_eq!(read("Tue, 14 Nov 2023 22:13:20 +0000"), some("1700000000 +0000"));
+        assert_eq!(read("Tue, 14 Nov 2023 17:13:20 -0500 (EST)"), some("1700000000 -0500"));
+        assert_eq!(read("15 Nov 2023 03:43:20 +0530"), some("1700000000 +0530"));
+        assert_eq!(read("2023-11-14 22:13:20 +0000"), some("1700000000 +0000"));
+        assert_eq!(read("14 Nov 2023 22:13:20 +2300"), some("1699917200 +0000"));
         // The wrong day of the week is no reason.
-        assert_eq!(read("Mon, 14 Nov 2023 22:13:20 +0000"), some("@1700000000 +0000"));
+        assert_eq!(read("Mon, 14 Nov 2023 22:13:20 +0000"), some("1700000000 +0000"));
         for wrong in [
             "",
             "yesterday",

@@ -20,7 +20,7 @@ use crate::remote::Failure;
 use crate::subject::CommitSha;
 
 mod change;
-mod diff;
+pub(super) mod diff;
 mod letter;
 mod path;
 

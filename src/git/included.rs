@@ -9,7 +9,10 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use url::Url;
 
-use super::apply::{Committer, sha};
+use super::apply::Committer;
+use super::date::Date;
+use super::history::{Content, Entry, History};
+use super::mail::Patch;
 use super::process::Git;
 use crate::remote::Failure;
 use crate::subject::CommitSha;
@@ -49,27 +52,24 @@ pub async fn include(
     let path = moved(include.file)?;
     let new = scratch.call(&["hash-object", "-w", "--stdin", "--no-filters"]);
     let new = git.succeed(new.stdin(text(&path, include.url))).await?.text();
-    git.succeed(scratch.call(&["read-tree", "--end-of-options", tip.as_str()])).await?;
-    // What is in the way, be it a folder or a file, is replaced.
-    let update = ["update-index", "--replace", "--index-info", "-z"];
-    let info = format!("0 {id}\t{FOLDER}\0100644 {id}\t{path}\0100644 {new}\t{}\0", include.file);
-    git.succeed(scratch.call(&update).stdin(info)).await?;
-    let tree = git.succeed(scratch.call(&["write-tree", "--missing-ok"])).await?.text();
-    let date = scratch.call(&["log", "-1", "--no-show-signature", "--format=@%ct +0000"]);
-    let date = git.succeed(date.arg(tip.as_str()).arg("--")).await?.text();
-    let Committer { name, email } = include.committer;
-    let call = scratch.call(&["commit-tree", "-p", tip.as_str(), "-F", "-", &tree]);
-    let call = call
-        .env("GIT_AUTHOR_NAME", name)
-        .env("GIT_AUTHOR_EMAIL", email)
-        .env("GIT_AUTHOR_DATE", &date)
-        .env("GIT_COMMITTER_NAME", name)
-        .env("GIT_COMMITTER_EMAIL", email)
-        .env("GIT_COMMITTER_DATE", &date)
-        .stdin(format!("{}: Tell how the build ended\n", include.file));
-    let commit = sha(git.succeed(call).await?.text())?;
+    let log = ["log", "-1", "--no-show-signature", "--format=%ct", "--end-of-options"];
+    let date = git.succeed(scratch.call(&log).arg(tip.as_str()).arg("--")).await?.text();
+    let date = Date::of_seconds(&date).unwrap_or(Date::START);
+    let file = |id: String| Some(Entry { mode: "100644".to_owned(), id });
+    let files = [(path.into_bytes(), file(id)), (include.file.into(), file(new))];
+    let ours = Patch {
+        number: 1,
+        name: include.committer.name.clone(),
+        email: include.committer.email.clone(),
+        date: None,
+        message: format!("{}: Tell how the build ended\n", include.file),
+        diff: Vec::new(),
+    };
+    let mut history = History::begin(tip, include.committer, date);
+    history.add(&ours, &Content::Files(files.into()));
+    let commits = history.write(git, &scratch).await?;
     scratch.keep().await?;
-    Ok(Some(commit))
+    Ok(commits.into_iter().next())
 }
 
 /// Where the author's file is put: in a folder of ours, without the dot that hides it.

@@ -150,7 +150,7 @@ fn patch(number: u32, info: &Output, said: &str, diff: Vec<u8>) -> Patch {
 
 /// A name or an address as git takes it, unless nothing is left of it: git drops what would end
 /// it, and refuses one that is made of punctuation only.
-fn identity(text: &str) -> Option<String> {
+pub(super) fn identity(text: &str) -> Option<String> {
     let kept: String = text
         .chars()
         .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))

@@ -33,10 +33,10 @@ pub(super) fn occupy(root: &Path) -> anyhow::Result<Occupied> {
     let path = root.join("scratch.lock");
     let what = || format!("cannot use `{}`", path.display());
     // To be locked it need not be ours to write.
-    let file = File::open(&path).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => File::create(&path),
-        _ => Err(error),
-    });
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::create(&path),
+        opened => opened,
+    };
     let file = file.with_context(what)?;
     match file.try_lock() {
         Ok(()) => {
@@ -54,9 +54,10 @@ pub(super) fn occupy(root: &Path) -> anyhow::Result<Occupied> {
 fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => fs::remove_dir_all(entry.path())?,
-            false => fs::remove_file(entry.path())?,
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -106,6 +107,8 @@ impl Scratch {
 /// Each is on the disk before it has its name: git takes an object that a power cut has emptied
 /// for one that is there, and would not write it again.
 fn keep(from: &Path, to: &Path) -> io::Result<()> {
+    // All at once, as each alone would take as long.
+    rustix::fs::syncfs(File::open(from)?)?;
     for folder in fs::read_dir(from)? {
         let folder = folder?;
         let name = folder.file_name();
@@ -119,7 +122,6 @@ fn keep(from: &Path, to: &Path) -> io::Result<()> {
         }
         for object in fs::read_dir(folder.path())? {
             let object = object?;
-            fs::File::open(object.path())?.sync_all()?;
             fs::rename(object.path(), place.join(object.file_name()))?;
         }
     }

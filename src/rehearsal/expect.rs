@@ -139,7 +139,12 @@ impl<'a> Comparison<'a> {
         let Some(wanted) = self.test.spec.expect.held.clone() else { return };
         let runs = self.runs();
         let held = runs.values().filter(|run| run.state == RunState::Held);
-        let held: Vec<&str> = held.map(|run| run.rule.as_str()).collect();
+        // What is put on a branch is that for all rules that want it.
+        let wanted_by = |run: &&'a Run| run.series.iter().flat_map(|of| &of.wanted_by);
+        let held: Vec<&str> = held
+            .flat_map(|run| std::iter::once(&run.rule).chain(wanted_by(run)))
+            .map(String::as_str)
+            .collect();
         if wanted.is_empty() && !held.is_empty() {
             let found = format!("that of `{}` does", held.join("`, `"));
             self.words(("held", 0), "no build waits to be let run".to_owned(), found);

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::tree::Workshop;
 use crate::action::{Lookup, Notice, Order, Report, Ticket};
 use crate::directory::Directory;
 use crate::event::proposal::{PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
 use crate::executors::{BuildState, Executor, Sighting, Try};
 use crate::forges::{Account, Forge, Person};
+use crate::git::{Letters, Tree};
 use crate::remote::Failure;
 use crate::reporters::Reporter;
+use crate::rules::test::Landing;
 use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
@@ -54,15 +57,21 @@ impl Company {
     }
 
     /// Somebody for every connection.
-    pub(super) fn sites(&self, directory: &Directory) -> BTreeMap<ConnectionName, Site> {
+    pub(super) fn sites(
+        &self,
+        directory: &Directory,
+        landing: Landing,
+    ) -> BTreeMap<ConnectionName, Site> {
         let moment = std::time::Duration::from_secs(1);
         let mut sites = BTreeMap::new();
         for (name, connection) in directory.iter() {
             let host = connection.hosts.first().cloned().unwrap_or_else(|| name.to_string());
             let player = Arc::new(Player { company: self.clone(), host: host.clone() });
+            let workshop = Arc::new(Workshop { landing, host: host.clone() });
+            let has_series = connection.has_series;
             let site = Site {
-                letters: None,
-                tree: None,
+                letters: has_series.then(|| Arc::clone(&workshop) as Arc<dyn Letters>),
+                tree: connection.is_tree.then_some(workshop as Arc<dyn Tree>),
                 host,
                 concurrency: 1,
                 poll: Backoff { min: moment, max: moment },

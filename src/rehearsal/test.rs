@@ -72,7 +72,7 @@ pub async fn play(
             Err(fault) => return Ok(vec![of_fault(fault)]),
         }
     }
-    let mut stage = Stage::open(prepared, &test.spec.people)?;
+    let mut stage = Stage::open(prepared, &test.spec.people, test.spec.branch)?;
     let mut last = Scene::default();
     let count = cues.len();
     for (number, cue) in cues.into_iter().enumerate() {

@@ -44,8 +44,24 @@ pub struct TestSpec {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub people: BTreeMap<String, Standing>,
+    /// What comes of putting a series on a branch: `applied`, `conflict`, or `held`.
+    #[serde(default)]
+    pub branch: Landing,
     /// What follows.
     pub expect: ExpectSpec,
+}
+
+/// What comes of putting a series on a branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Landing {
+    /// It is put on one.
+    #[default]
+    Applied,
+    /// It applies to no base.
+    Conflict,
+    /// It touches what somebody has to look at first: it waits until somebody lets it be built.
+    Held,
 }
 
 /// One thing that happens.

@@ -6,7 +6,18 @@ use crate::rules::spec::Trust;
 use crate::rules::{Build, Rule, RuleSet};
 
 /// Names whose values are words that anybody may write.
-const FREE_NAMES: [&str; 5] = ["title", "comment", "comment.text", "command", "command.text"];
+const FREE_NAMES: [&str; 10] = [
+    "title",
+    "comment",
+    "comment.text",
+    "command",
+    "command.text",
+    "series.title",
+    "series.tags",
+    "series.notes",
+    "submitter.name",
+    "submitter.email",
+];
 
 /// All of it, rule by rule.
 pub(super) fn warnings(rules: &RuleSet) -> Vec<String> {

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::Init;
 use super::forges::Kind;
+use super::series::Series;
 use crate::cli::console::Console;
 
 /// How often somebody may be wrong about one question.
@@ -22,9 +23,20 @@ pub(super) struct Answers {
     pub(super) url: String,
     pub(super) host: String,
     pub(super) project: String,
-    pub(super) jenkins: String,
+    pub(super) builder: Builder,
+    pub(super) builder_url: String,
     pub(super) job: String,
     pub(super) broker: Option<String>,
+    pub(super) series: Option<Series>,
+}
+
+/// What builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Builder {
+    /// A Jenkins.
+    Jenkins,
+    /// The pipelines of a GitLab.
+    Gitlab,
 }
 
 /// Somebody who is asked, or not.
@@ -35,14 +47,14 @@ pub(super) struct Questions<'a> {
 }
 
 /// One question.
-struct Question<'a> {
-    words: &'a str,
+pub(super) struct Question<'a> {
+    pub(super) words: &'a str,
     /// The argument that answers it.
-    argument: &'a str,
+    pub(super) argument: &'a str,
     /// The answer, where an argument gave it.
-    given: Option<String>,
+    pub(super) given: Option<String>,
     /// What is proposed.
-    proposal: Option<String>,
+    pub(super) proposal: Option<String>,
 }
 
 impl<'a> Questions<'a> {
@@ -52,10 +64,33 @@ impl<'a> Questions<'a> {
     }
 
     /// Asks everything that `init` does not say.
-    pub(super) fn all(mut self, init: Init) -> anyhow::Result<Answers> {
+    pub(super) fn all(mut self, init: &Init) -> anyhow::Result<Answers> {
+        let (forge, url, host, project) = self.place(init)?;
+        let (builder, builder_url, job) = self.builder(init, (forge, &project))?;
+        // Pipelines are for branches of their own project.
+        let push = (builder == Builder::Gitlab).then(|| format!("{builder_url}{job}.git"));
+        let series = Series::ask(&mut self, init, (forge, push))?;
+        let words = match series {
+            Some(_) => "What is the address of the broker (`none`: series are asked for)?",
+            None => "What is the address of the broker (`none`: messages come by HTTP)?",
+        };
+        let broker = self.ask(
+            Question {
+                words,
+                argument: "--broker",
+                given: init.broker.clone(),
+                proposal: Some("none".to_owned()),
+            },
+            broker,
+        )?;
+        Ok(Answers { forge, url, host, project, builder, builder_url, job, broker, series })
+    }
+
+    /// Where something is proposed: kind, address, host, and project.
+    fn place(&mut self, init: &Init) -> anyhow::Result<(Kind, String, String, String)> {
         let forge = self.ask(
             Question {
-                words: "What do proposals live on: pagure, github, gitlab or forgejo?",
+                words: "What do proposals live on: pagure, github, gitlab, forgejo, patchwork or patchew?",
                 argument: "--forge",
                 given: init.forge.map(|kind| kind.as_str().to_owned()),
                 proposal: Some(Kind::Pagure.as_str().to_owned()),
@@ -66,7 +101,7 @@ impl<'a> Questions<'a> {
             Question {
                 words: "What is its address?",
                 argument: "--url",
-                given: init.url,
+                given: init.url.clone(),
                 proposal: Some(forge.url().to_owned()),
             },
             address,
@@ -75,42 +110,72 @@ impl<'a> Questions<'a> {
             Question {
                 words: "What is the full name of the project there?",
                 argument: "--project",
-                given: init.project,
+                given: init.project.clone(),
                 proposal: None,
             },
             |answer| project(forge, answer),
         )?;
-        let (jenkins, _) = self.ask(
-            Question {
-                words: "What is the address of the Jenkins that builds it?",
-                argument: "--jenkins",
-                given: init.jenkins,
-                proposal: None,
-            },
-            address,
-        )?;
-        let job = self.ask(
-            Question {
-                words: "Which job is it there, with its folders?",
-                argument: "--job",
-                given: init.job,
-                proposal: project.rsplit('/').next().map(str::to_owned),
-            },
-            |answer| plain(answer.trim_matches('/')),
-        )?;
-        let broker = self.ask(
-            Question {
-                words: "What is the address of the broker (`none`: messages come by HTTP)?",
-                argument: "--broker",
-                given: init.broker,
-                proposal: Some("none".to_owned()),
-            },
-            broker,
-        )?;
-        Ok(Answers { forge, url, host, project, jenkins, job, broker })
+        Ok((forge, url, host, project))
     }
 
-    fn ask<T>(
+    /// What builds it: kind, address, and job.
+    fn builder(
+        &mut self,
+        init: &Init,
+        (forge, project): (Kind, &str),
+    ) -> anyhow::Result<(Builder, String, String)> {
+        let builder = match (&init.jenkins, &init.gitlab) {
+            (_, Some(_)) if forge.has_series() => Builder::Gitlab,
+            (_, Some(_)) => bail!("`--gitlab` builds patch series only"),
+            (None, None) if forge.has_series() => self.ask(
+                Question {
+                    words: "What builds: jenkins or gitlab?",
+                    argument: "--gitlab` or `--jenkins",
+                    given: None,
+                    proposal: Some(Builder::Jenkins.as_str().to_owned()),
+                },
+                |answer| {
+                    Builder::from_str(answer, true).map_err(|_unknown| "it is none of these".into())
+                },
+            )?,
+            (_, None) => Builder::Jenkins,
+        };
+        let question = match builder {
+            Builder::Jenkins => Question {
+                words: "What is the address of the Jenkins that builds it?",
+                argument: "--jenkins",
+                given: init.jenkins.clone(),
+                proposal: None,
+            },
+            Builder::Gitlab => Question {
+                words: "What is the address of the GitLab whose pipelines build it?",
+                argument: "--gitlab",
+                given: init.gitlab.clone(),
+                proposal: Some(Kind::Gitlab.url().to_owned()),
+            },
+        };
+        let (url, _) = self.ask(question, address)?;
+        let is_pipeline = builder == Builder::Gitlab;
+        let job = self.ask(
+            Question {
+                words: match builder {
+                    Builder::Jenkins => "Which job is it there, with its folders?",
+                    Builder::Gitlab => "Which project is it there that branches are pushed to?",
+                },
+                argument: "--job",
+                given: init.job.clone(),
+                proposal: project.rsplit('/').next().filter(|_| !is_pipeline).map(str::to_owned),
+            },
+            |answer| match builder {
+                Builder::Jenkins => plain(answer.trim_matches('/')),
+                Builder::Gitlab => self::project(Kind::Gitlab, answer),
+            },
+        )?;
+        Ok((builder, url, job))
+    }
+
+    /// Asks one question.
+    pub(super) fn ask<T>(
         &mut self,
         question: Question<'_>,
         check: impl Fn(&str) -> Result<T, String>,
@@ -174,7 +239,8 @@ fn project(forge: Kind, answer: &str) -> Result<String, String> {
     let (least, most) = forge.name_parts();
     let parts = name.split('/').count();
     if !(least..=most).contains(&parts) || name.split('/').any(str::is_empty) {
-        return Err(format!("on {} it has the form `owner/project`", forge.as_str()));
+        let form = if most == 1 { "no `/` in it" } else { "the form `owner/project`" };
+        return Err(format!("on {} it has {form}", forge.as_str()));
     }
     let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "._+-/".contains(c));
     if name.contains(is_odd) || name.split('/').any(|part| part == "..") {
@@ -201,7 +267,7 @@ fn broker(answer: &str) -> Result<Option<String>, String> {
 }
 
 /// What can stand in a text of TOML as it is.
-fn plain(answer: &str) -> Result<String, String> {
+pub(super) fn plain(answer: &str) -> Result<String, String> {
     let is_odd = |c: char| c.is_control() || matches!(c, '"' | '\\' | '{' | '}');
     if answer.is_empty() {
         return Err("it is empty".to_owned());

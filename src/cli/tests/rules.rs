@@ -293,11 +293,15 @@ async fn the_outcome_is_there_for_programs() {
 
 #[tokio::test]
 async fn the_rules_that_come_along_are_tested_in_full() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quickstart.toml");
-    let world = World::new();
-    let (mut console, output, _) = world.console("");
-    let file = folder.display().to_string();
-    let arguments = ["pointsman", "-c", &file, "test", "--full"];
-    let exit = Box::pin(run(arguments.map(Into::into), &mut console)).await;
-    assert_eq!(exit, Exit::Success, "{}", output.text());
+    let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let stories = ["snowpatch", "qemu-ci", "patchew"];
+    let stories = stories.map(|story| format!("series/{story}/pointsman.toml"));
+    for settings in stories.iter().map(String::as_str).chain(["quickstart.toml"]) {
+        let world = World::new();
+        let (mut console, output, errors) = world.console("");
+        let file = config.join(settings).display().to_string();
+        let arguments = ["pointsman", "-c", &file, "test", "--full"];
+        let exit = Box::pin(run(arguments.map(Into::into), &mut console)).await;
+        assert_eq!(exit, Exit::Success, "{settings}: {}{}", output.text(), errors.text());
+    }
 }

@@ -4,11 +4,11 @@ use super::path;
 
 /// What is in a diff.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Contents {
+pub(in crate::git) struct Contents {
     /// How many files it touches.
     pub(super) files: usize,
     /// Their paths, before and after.
-    pub(super) paths: Vec<Vec<u8>>,
+    pub(in crate::git) paths: Vec<Vec<u8>>,
     /// How large its binary files say that they are.
     pub(super) binary_bytes: u64,
     /// Whether a binary file is made of what was there before.
@@ -27,7 +27,7 @@ struct Left {
 impl Contents {
     /// Reads a diff as git does: what is in a hunk is counted, and everything else is a header
     /// or noise.
-    pub(super) fn of(diff: &[u8]) -> Self {
+    pub(in crate::git) fn of(diff: &[u8]) -> Self {
         let mut contents = Self::default();
         let mut left = Left::default();
         let mut others = 0;
@@ -38,8 +38,9 @@ impl Contents {
             left = Left::default();
             if let Some(lines) = line.strip_prefix(b"@@ -") {
                 left = hunk(lines).unwrap_or_default();
-            } else if line.starts_with(b"diff --git ") {
+            } else if let Some(names) = line.strip_prefix(b"diff --git ") {
                 contents.files += 1;
+                contents.paths.extend(same(names));
             } else if let Some(name) = line.strip_prefix(b"+++ ") {
                 // A diff that is not git's says only this.
                 others += 1;
@@ -111,6 +112,22 @@ impl Contents {
     }
 }
 
+/// The name in the first line of git's own, where both names in it are the same: nothing else
+/// may say it, if no line of the file changes.
+fn same(names: &[u8]) -> Option<Vec<u8>> {
+    let names = names.strip_suffix(b"\r").unwrap_or(names);
+    let below = |name: &[u8]| {
+        let slash = name.iter().position(|&byte| byte == b'/')?;
+        name.get(slash + 1..).map(<[u8]>::to_vec)
+    };
+    if names.starts_with(b"\"") {
+        return below(&unquoted(names));
+    }
+    let (first, second) = names.split_at_checked(names.len() / 2)?;
+    let (first, second) = (below(first)?, below(second.strip_prefix(b" ")?)?);
+    (first == second).then_some(first)
+}
+
 /// How many lines a hunk says that it has: `1,3 +1,4 @@`.
 fn hunk(lines: &[u8]) -> Option<Left> {
     let text = std::str::from_utf8(lines.get(..lines.len().min(80))?.split(|b| *b == b'@').next()?);
@@ -170,9 +187,20 @@ mod tests {
         let diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\t2023\n@@ -1,2 +1,2 @@\n--- a/../no\n\
             +++ b/../no\n a\n\\ No newline at end of file\ndiff --git a/o b/n\nrename from o\nrename to n\n\
             --- /dev/null\n+++ \"b/\\056git/\\303\\274\\n\"\n@@ -0,0 +1 @@\n+a\n-- \n2.47\n";
-        assert_eq!(paths(diff), ["x", "x", "o", "n", ".git/ü\n"]);
+        assert_eq!(paths(diff), ["x", "x", "x", "o", "n", ".git/ü\n"]);
         assert_eq!(Contents::of(diff.as_bytes()).files, 2);
         assert_eq!(paths("--- /etc/passwd\n+++ /etc/passwd\n"), ["/etc/passwd", "/etc/passwd"]);
+    }
+
+    #[test]
+    fn a_file_of_which_no_line_changes_has_a_name() {
+        assert_eq!(paths("diff --git a/x y b/x y\nold mode 100644\n"), ["x y"]);
+        assert_eq!(paths("diff --git \"a/\\303\\274\" \"b/\\303\\274\"\n"), ["ü"]);
+        assert_eq!(paths("diff --git a/x b/y\nrename from x\nrename to y\n"), ["x", "y"]);
+        for nonsense in ["", "a/x", "a b", "a/ b/"] {
+            let diff = format!("diff --git {nonsense}\n");
+            assert!(Contents::of(diff.as_bytes()).paths.iter().all(Vec::is_empty), "{nonsense}");
+        }
     }
 
     #[test]
@@ -196,6 +224,23 @@ mod tests {
         assert_eq!(hidden("+b\u{c}"), None);
         // Not in the hunk.
         assert_eq!(hidden("noise\u{202e}"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>, start in 0..6_usize) {
+            const STARTS: [&str; 6] = ["", "diff --git ", "@@ -", "+++ \"", "rename to ", "delta "];
+            let diff = [STARTS[start].as_bytes(), &bytes].concat();
+            let contents = Contents::of(&diff);
+            proptest::prop_assert!(contents.files <= 1 + bytes.len());
+        }
+
+        #[test]
+        fn a_hunk_ends_where_it_says_so(before in 0..9_usize, after in 0..9_usize) {
+            let lines = "-\u{202e}\n".repeat(before) + &"+x\n".repeat(after);
+            let diff = format!("@@ -1,{before} +1,{after} @@\n{lines}--- a/end\n");
+            proptest::prop_assert_eq!(Contents::of(diff.as_bytes()).paths, [b"end".to_vec()]);
+        }
     }
 
     #[test]

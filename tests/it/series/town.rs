@@ -13,7 +13,7 @@ use crate::world::look::Look;
 use crate::world::{Setup, World};
 
 /// The project on the list.
-pub(super) const PROJECT: &str = "points-devel";
+pub(crate) const PROJECT: &str = "points-devel";
 /// The job that builds branches.
 pub(super) const JOB: &str = "kvm";
 /// Who sends what is trusted.
@@ -49,7 +49,7 @@ pub(super) fn rule(more: &str) -> String {
 impl Town {
     /// A town with this rule, and an upstream with one file for each of nine points.
     pub(super) async fn build(rules: &str) -> Self {
-        let patchwork = PatchworkStandIn::start().await.unwrap();
+        let patchwork = PatchworkStandIn::start(pointsman::clock::Clock::system()).await.unwrap();
         patchwork.add_project(PROJECT, "points-devel@points.example");
         patchwork.add_user("pointsman", TOKEN);
         patchwork.set_maintainer(PROJECT, "pointsman", true);
@@ -144,7 +144,7 @@ impl Town {
 }
 
 /// A series of so many patches, each to another file.
-pub(super) fn series(stem: &str, version: u32, patches: u32) -> NewSeries {
+pub(crate) fn series(stem: &str, version: u32, patches: u32) -> NewSeries {
     let patch = |number: u32| {
         let change = Change {
             title: format!("points: Oil point {number}"),

@@ -255,10 +255,10 @@ fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
     let id = format!("user/{user}");
     let by = Sender { id: Some(id), vouched: true, ..Sender::default() };
     let request = Request {
+        standing: Some(Standing::Maintainer),
         id: date.to_string(),
         by,
         // The server lets nobody else.
-        standing: Some(Standing::Maintainer),
         names: Vec::new(),
         rebase: true,
         at: date.in_utc(),

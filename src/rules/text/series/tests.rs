@@ -180,12 +180,61 @@ fn all(room: Room) -> String {
 
 #[test]
 fn a_few_words_beside_a_state() {
-    assert_snapshot!(all(Room::Few).replace("\n--\n", "\n"), @"");
+    assert_snapshot!(all(Room::Few).replace("\n--\n", "\n"), @r"
+    tests: passed on master bbbbbbbbbbbb
+    tests: failed on master bbbbbbbbbbbb; fails on its base as well
+    tests: failed on master bbbbbbbbbbbb; patch 2 of 3 is the first bad one
+    tests: failed on master bbbbbbbbbbbb
+    tests: patch 2 of 3 passed on master bbbbbbbbbbbb
+    tests: some tests failed
+    tests: running on master bbbbbbbbbbbb
+    applies to master bbbbbbbbbbbb
+    does not apply to next eeeeeeeeeeee and 1 more: drivers/points.c:17
+    does not apply to b0 bbbbbbbbbbbb and 11 more
+    waiting for approval: it touches .ci.yml
+    waiting: it depends on 9@points.example
+    being put on a branch
+    cannot be put on a branch: it makes too large a file
+    ");
 }
 
 #[test]
 fn a_line_or_two_in_a_chat() {
-    assert_snapshot!(all(Room::Lines).replace(neutral::SEAM, "·"), @"");
+    assert_snapshot!(all(Room::Lines).replace(neutral::SEAM, "·"), @r"
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **passed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    --
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **failed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    It fails on its base as well.
+    --
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **failed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    Patch 2 of 3 is the first bad one: points: Oil the lock
+    --
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **failed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    --
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: patch 2 of 3 **passed** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    --
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **some tests failed** ([build 7](https://ci.example/job/tests/7/))
+    --
+    **tests** on [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **running** on master bbbbbbbbbbbb ([build 7](https://ci.example/job/tests/7/))
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **applies** to master bbbbbbbbbbbb
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **does not apply** to next eeeeeeeeeeee
+    Patch 2 of 3: on \`next\`, it does not fit at line 17 of \`drivers/points.c\`
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **does not apply** to b0 bbbbbbbbbbbb
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **waiting for approval**
+    it touches .ci.yml
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **waiting**
+    it depends on 9@·points.example
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **being put on a branch**
+    --
+    [Oil the points](https://patches.example/project/signalbox-devel/list/?series=12) v2: **cannot be put on a branch**
+    Patch 2 of 3: it makes too large a file
+    ");
 }
 
 #[test]
@@ -197,15 +246,62 @@ fn a_letter_about_a_verdict() {
     };
     let previous = Some(Verdict::Success);
     let letter = Situation { previous, ..Situation::new(blamed, Verdict::Failure) };
-    assert_snapshot!(letter.says(Room::Letter), @"");
+    assert_snapshot!(letter.says(Room::Letter), @r#"
+    tests: failed (before: passed)
+
+    Oil the points, v2, 3 patches
+    https://patches.example/project/signalbox-devel/list/?series=12
+
+    Build 7: https://ci.example/job/tests/7/
+
+    Patch 2 of 3 is the first bad one: points: Oil the lock
+
+    It is based on master at bbbbbbbbbbbb (the first that it applies to), and can be fetched:
+
+        git fetch https://git.example/series.git pointsman/main/12/v2
+
+    Not every patch applies as it is: what has changed since was merged.
+
+    Tried before:
+
+    - master at bbbbbbbbbbbb: patch 1: it changes \`lock.c\`, which is not there
+    - next at eeeeeeeeeeee: patch 2: it does not fit at line 17 of \`drivers/points.c\`
+
+    Answer with a line "Recheck-request: tests" to have it tried again.
+    "#);
     let good = Situation::new(built(), Verdict::Success).says(Room::Letter);
-    assert_snapshot!(good, @"");
+    assert_snapshot!(good, @r"
+    tests: passed
+
+    Oil the points, v2, 3 patches
+    https://patches.example/project/signalbox-devel/list/?series=12
+
+    Build 7: https://ci.example/job/tests/7/
+
+    It is based on master at bbbbbbbbbbbb (the first that it applies to), and can be fetched:
+
+        git fetch https://git.example/series.git pointsman/main/12/v2
+    ");
 }
 
 #[test]
 fn a_letter_about_a_series_that_does_not_apply() {
     let letter = Situation::new(applied(None, Some(refusal())), Verdict::Conflict);
-    assert_snapshot!(letter.says(Room::Letter), @"");
+    assert_snapshot!(letter.says(Room::Letter), @r#"
+    This series: does not apply
+
+    Oil the points, v2, 3 patches
+    https://patches.example/project/signalbox-devel/list/?series=12
+
+    Patch 2 of 3 (points: Oil the lock): on \`next\`, it does not fit at line 17 of \`drivers/points.c\`
+
+    Tried:
+
+    - master at bbbbbbbbbbbb: patch 1: it changes \`lock.c\`, which is not there
+    - next at eeeeeeeeeeee: patch 2: it does not fit at line 17 of \`drivers/points.c\`
+
+    Answer with a line "Recheck-request: tests, lint" to have it tried again.
+    "#);
 }
 
 #[test]
