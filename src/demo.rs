@@ -1,4 +1,5 @@
-//! The demo: the real service between a Pagure and a Jenkins that are stand-ins on this machine.
+//! The demo: the real service between a Pagure, a Patchwork and a Jenkins that are stand-ins on
+//! this machine.
 //!
 //! A story is played over real HTTP and the embedded bus; what stands at its end is gathered and
 //! compared with what is right.  Everything is in a folder that is removed at the end.
@@ -24,6 +25,7 @@ mod check;
 mod narrator;
 mod report;
 mod screen;
+mod series;
 mod stay;
 mod story;
 #[cfg(test)]

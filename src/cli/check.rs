@@ -11,6 +11,7 @@ use crate::executors::Finding;
 use crate::registry;
 use crate::rehearsal::test::faults;
 use crate::remote::chain;
+use crate::remote::gitlab::settings::GitLabSettings;
 use crate::rules::RuleSet;
 use crate::secret::SecretRef;
 use crate::service::{PrepareError, Prepared, amqp_plan, rule_files};
@@ -188,15 +189,8 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         }
     }
     for (name, gitlab) in &settings.gitlab {
-        add(format!("gitlab.{name}.token"), Some(&gitlab.token));
-        for (project, token) in &gitlab.trigger_tokens {
-            add(format!("gitlab.{name}.trigger_tokens.{project}"), Some(token));
-        }
-        for token in &gitlab.webhook_tokens {
-            add(format!("gitlab.{name}.webhook_tokens"), Some(token));
-        }
-        for token in &gitlab.webhook_signing_tokens {
-            add(format!("gitlab.{name}.webhook_signing_tokens"), Some(token));
+        for (key, secret) in gitlab_secrets(gitlab) {
+            add(format!("gitlab.{name}.{key}"), Some(secret));
         }
     }
     for (name, jenkins) in &settings.jenkins {
@@ -235,6 +229,21 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         for (project, token) in &pagure.tokens {
             add(format!("pagure.{name}.tokens.{project}"), Some(token));
         }
+    }
+    secrets
+}
+
+/// The secrets of one GitLab, by their keys.
+fn gitlab_secrets(gitlab: &GitLabSettings) -> Vec<(String, &SecretRef)> {
+    let triggers = gitlab.trigger_tokens.iter();
+    let mut secrets = vec![("token".to_owned(), &gitlab.token)];
+    secrets.extend(triggers.map(|(project, token)| (format!("trigger_tokens.{project}"), token)));
+    let lists = [
+        ("webhook_tokens", &gitlab.webhook_tokens),
+        ("webhook_signing_tokens", &gitlab.webhook_signing_tokens),
+    ];
+    for (key, list) in lists {
+        secrets.extend(list.iter().map(|secret| (key.to_owned(), secret)));
     }
     secrets
 }

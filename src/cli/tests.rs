@@ -20,6 +20,7 @@ mod ledger;
 mod outside;
 mod replay;
 mod rules;
+mod series;
 mod thinking;
 
 const START: i64 = 1_795_162_907_000;

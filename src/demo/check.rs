@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::narrator::InVain;
 use super::report::{Build, PullRequest, Report};
+use super::series;
 use super::story::{CLOSED, FIRST, SECOND, THIRD, UNTOLD};
 use super::words::short;
 
@@ -71,6 +72,7 @@ pub(super) fn check(report: &Report) -> Vec<Claim> {
             stranger(report),
         ),
         claim("nothing tells of the build that somebody else started", foreign(report)),
+        claim("the patch at fault was found with three builds more, and says so", blamed(report)),
         claim("nothing was lost, given up, or left to do", rest(report)),
     ]
 }
@@ -204,6 +206,24 @@ fn foreign(report: &Report) -> Vec<String> {
                 faults.push(format!("#{} tells of build {}", request.number, build.number));
             }
         }
+    }
+    faults
+}
+
+fn blamed(report: &Report) -> Vec<String> {
+    let mut faults = Vec::new();
+    let (built, checks) = (&report.series.built, &report.series.checks);
+    if built.len() != series::BUILDS {
+        faults.push(format!("{} builds: {}", built.len(), built.join(", ")));
+    }
+    let bad = usize::try_from(series::BAD).unwrap_or_default();
+    for ((state, words), number) in checks.iter().zip(1..) {
+        if state != "fail" || words.contains("by this patch") != (number == bad) {
+            faults.push(format!("patch {number} says {state}: {words}"));
+        }
+    }
+    if checks.len() != usize::try_from(series::PATCHES).unwrap_or_default() {
+        faults.push(format!("there are {} patches", checks.len()));
     }
     faults
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::check::{Claim, is_right};
 use super::narrator::Narrator;
 use super::screen::{Look, Screen, part};
+use super::series::Told;
 use super::story::{self, CLOSED, FIRST, SECOND, STRANGE, THIRD, UNTOLD};
 use super::words::{flag_part, readable, short};
-use super::world::{OURSELVES, PROJECT};
+use super::world::{JOB, OURSELVES, PROJECT};
 use crate::sandbox::pagure::{Comment, Flag};
 
 /// Everything that can be seen from outside, and what the ledger has left.
@@ -21,6 +22,8 @@ pub(super) struct Report {
     pub(super) builds: Vec<Build>,
     /// The pull requests, by number.
     pub(super) pull_requests: Vec<PullRequest>,
+    /// What became of the series.
+    pub(super) series: Told,
     /// Messages that could not be read.
     pub(super) dead_letters: u64,
     /// Actions that were given up.
@@ -124,9 +127,11 @@ pub(super) async fn gather(narrator: &Narrator<'_>) -> anyhow::Result<Report> {
     });
     let counts = narrator.ledger.counts().await?;
     Ok(Report {
-        asked: world.jenkins.asked().len(),
+        // The series has a job of its own.
+        asked: world.jenkins.asked().iter().filter(|line| line.starts_with(JOB)).count(),
         builds: builds.collect(),
         pull_requests,
+        series: world.told_of_series(),
         dead_letters: counts.dead_letters,
         buried: counts.buried,
         left_to_do: narrator.ledger.left_to_do().await?,
@@ -159,6 +164,14 @@ pub(super) fn show(report: &Report, screen: &mut Screen) -> std::io::Result<()> 
     heading(screen, "What stands on the pull requests")?;
     for request in &report.pull_requests {
         show_request(request, screen)?;
+    }
+    heading(screen, "What stands on the patches")?;
+    for ((state, words), number) in report.series.checks.iter().zip(1..) {
+        screen.line(&[
+            part(Look::Plain, format!("   {number}  ")),
+            part(Look::Bad, format!("{state:<5}  ")),
+            part(Look::Plain, words.as_str()),
+        ])?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::narrator::Narrator;
 use super::screen::Look;
+use super::series;
 use super::words::{brief, short};
 use super::world::{JOB, PROJECT};
 use crate::decision::{Decision, Outcome};
@@ -35,6 +36,7 @@ pub(super) async fn play(narrator: &mut Narrator<'_>) -> anyhow::Result<()> {
     it_is_closed(narrator).await?;
     a_build_of_others(narrator).await?;
     nobody_tells(narrator).await?;
+    series::play(narrator).await?;
     narrator.until_idle().await
 }
 

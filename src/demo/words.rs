@@ -6,7 +6,7 @@ use super::world::OURSELVES;
 /// The colour of an actor.
 pub(super) fn look_of(actor: &str) -> Look {
     match actor {
-        "pagure" => Look::Forge,
+        "pagure" | "patchwork" => Look::Forge,
         "jenkins" => Look::Builder,
         OURSELVES => Look::Ours,
         _ => Look::Plain,

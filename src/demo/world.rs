@@ -3,15 +3,20 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::series;
+use crate::clock::Clock;
 use crate::rules::RuleSource;
 use crate::sandbox::jenkins::{BuildRecord, JenkinsStandIn, JobSpec, User};
 use crate::sandbox::pagure::{Announcement, Comment, PagureStandIn};
+use crate::sandbox::patchwork::{PatchworkStandIn, Posted};
+use crate::sandbox::repositories::Repositories;
 use crate::sandbox::{jenkins, pagure};
 use crate::service::Prepared;
 use crate::settings::Settings;
@@ -23,6 +28,8 @@ const SETTINGS: &str = include_str!("pointsman.toml");
 
 /// The project that everybody wants to change.
 pub(super) const PROJECT: &str = "signalbox";
+/// The job that builds branches of series.
+pub(super) const SERIES_JOB: &str = "points-series";
 /// The job that tests it.
 pub(super) const JOB: &str = "signalbox-tests";
 /// The name of the service at the stand-ins.
@@ -35,6 +42,10 @@ pub(super) struct World {
     pub(super) jenkins: JenkinsStandIn,
     /// The Pagure.
     pub(super) pagure: PagureStandIn,
+    /// The Patchwork.
+    pub(super) patchwork: PatchworkStandIn,
+    /// The series, once it was sent.
+    pub(super) posted: OnceLock<Posted>,
 }
 
 impl World {
@@ -43,13 +54,24 @@ impl World {
         let folder = private_folder().context("cannot make a folder for the demo")?;
         let jenkins = JenkinsStandIn::start().await?;
         let pagure = PagureStandIn::start(pagure::Options::default()).await?;
-        let world = Self { folder, jenkins, pagure };
+        let patchwork = PatchworkStandIn::start(Clock::system()).await?;
+        let world = Self { folder, jenkins, pagure, patchwork, posted: OnceLock::new() };
         world.furnish_jenkins()?;
         world.furnish_pagure()?;
+        let ada = world.furnish_patchwork()?;
+        let repositories = Repositories::make(world.folder.path()).await?;
+        let files = series::upstream();
+        let files: Vec<_> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        repositories.commit("main", &files).await?;
         world.write("web-token", &secret())?;
         let addresses = SETTINGS
             .replace("@JENKINS@", world.jenkins.url().as_str())
-            .replace("@PAGURE@", &world.pagure.url());
+            .replace("@PAGURE@", &world.pagure.url())
+            .replace("@PATCHWORK@", &world.patchwork.url())
+            .replace("@ADA@", &ada.to_string())
+            .replace("@UPSTREAM@", &repositories.upstream().display().to_string())
+            .replace("@SERIES@", &repositories.series().display().to_string());
         world.write("pointsman.toml", &addresses)?;
         fs::create_dir(world.path("rules")).context("cannot make the folder of the rules")?;
         world.write("rules/demo.toml", RULES)?;
@@ -60,6 +82,7 @@ impl World {
         let token = secret();
         self.write("jenkins-token", &token)?;
         self.jenkins.add_job(JobSpec::new(JOB, &["HEAD", "BRANCH", "REPO", "POINTSMAN_RUN"]));
+        self.jenkins.add_job(JobSpec::new(SERIES_JOB, &["BRANCH", "REPO", "POINTSMAN_RUN"]));
         self.jenkins.add_user(User {
             name: OURSELVES.to_owned(),
             token: Some(token),
@@ -68,6 +91,16 @@ impl World {
         });
         self.jenkins.set_automatic(jenkins::Automatic::Nothing);
         Ok(())
+    }
+
+    /// Answers with the number by which the sender of the series is known.
+    fn furnish_patchwork(&self) -> anyhow::Result<u64> {
+        let token = secret();
+        self.write("patchwork-token", &token)?;
+        self.patchwork.add_project(series::LIST, "points-devel@points.example");
+        self.patchwork.add_user(OURSELVES, &token);
+        self.patchwork.set_maintainer(series::LIST, OURSELVES, true);
+        Ok(self.patchwork.person(series::SENDER))
     }
 
     fn furnish_pagure(&self) -> anyhow::Result<()> {
@@ -97,6 +130,9 @@ impl World {
         let is_ours = settings.amqp.is_none()
             && settings.ledger.path == self.path("pointsman.db")
             && settings.jenkins.values().all(|jenkins| jenkins.url == self.jenkins.url())
+            && settings.patchwork.values().all(|of| {
+                of.url.as_str().trim_end_matches('/') == self.patchwork.url().trim_end_matches('/')
+            })
             && settings
                 .pagure
                 .values()

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_date_is_read_as_mails_write_it() {
-        let read = |text: &str| Date::parse(text).map(|date| date.raw());
+        let read = |text: &str| Date::parse(text).map(Date::raw);
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(read("Tue, 14 Nov 2023 22:13:20 +0000"), some("1700000000 +0000"));
         assert_eq!(read("Tue, 14 Nov 2023 17:13:20 -0500 (EST)"), some("1700000000 -0500"));

@@ -55,7 +55,7 @@ impl Repository {
 
     /// The commit that the series is put upon for `candidate`: that commit itself, with whatever
     /// the series depends on and is not in it put upon it.
-    pub(super) async fn prepare(
+    pub(super) async fn base_for(
         &self,
         candidate: &Candidate,
         work: &Work<'_>,

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::apply::{Committer, sha};
-use super::call::Call;
 use super::date::Date;
 use super::mail::{Patch, identity};
 use super::process::Git;
@@ -100,7 +99,7 @@ impl History {
         let marks = scratch.file("marks");
         let mut option = std::ffi::OsString::from("--export-marks=");
         option.push(&marks);
-        let call: Call = scratch.call(&["fast-import", "--quiet", "--date-format=raw"]);
+        let call = scratch.call(&["fast-import", "--quiet", "--date-format=raw"]);
         let call = call
             .arg(option)
             .env("GIT_DIR", &place)

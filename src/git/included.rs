@@ -57,7 +57,7 @@ pub async fn include(
     let date = Date::of_seconds(&date).unwrap_or(Date::START);
     let file = |id: String| Some(Entry { mode: "100644".to_owned(), id });
     let files = [(path.into_bytes(), file(id)), (include.file.into(), file(new))];
-    let patch = Patch {
+    let ours = Patch {
         number: 1,
         name: include.committer.name.clone(),
         email: include.committer.email.clone(),
@@ -66,7 +66,7 @@ pub async fn include(
         diff: Vec::new(),
     };
     let mut history = History::begin(tip, include.committer, date);
-    history.add(&patch, &Content::Files(files.into()));
+    history.add(&ours, &Content::Files(files.into()));
     let commits = history.write(git, &scratch).await?;
     scratch.keep().await?;
     Ok(commits.into_iter().next())

@@ -76,7 +76,7 @@ impl Repository {
             call = call
                 .env(format!("GIT_{role}_NAME"), &self.committer.name)
                 .env(format!("GIT_{role}_EMAIL"), &self.committer.email)
-                .env(format!("GIT_{role}_DATE"), "0 +0000");
+                .env(format!("GIT_{role}_DATE"), "@0 +0000");
         }
         CommitSha::try_from(ask(call).await?).map_err(|error| error.to_string())
     }

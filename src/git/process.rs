@@ -69,8 +69,8 @@ struct Place {
     path: OsString,
     root: PathBuf,
     protocols: Vec<Protocol>,
-    /// Says that we are at work, for as long as we are.
-    _occupied: Occupied,
+    #[expect(dead_code, reason = "it says that we are at work, for as long as it is there")]
+    occupied: Occupied,
 }
 
 impl Git {
@@ -95,9 +95,9 @@ impl Git {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot make `{}`", folder.display()))?;
         }
-        let _occupied = scratch::occupy(&root)?;
+        let occupied = scratch::occupy(&root)?;
         let protocols = protocols.to_vec();
-        let git = Self { place: Arc::new(Place { program, path, root, protocols, _occupied }) };
+        let git = Self { place: Arc::new(Place { program, path, root, protocols, occupied }) };
         let file = git.empty_file();
         // Somebody else's, of a command run by hand, is as good.
         if std::fs::metadata(&file).map_or(true, |found| found.len() > 0) {

@@ -78,9 +78,10 @@ fn conflict(number: u32, output: &Output) -> Refusal {
         Some((shown(file.as_bytes()), line.ends_with("already exists in index")))
     });
     if let Some((file, is_there)) = missing {
-        let reason = match is_there {
-            true => format!("it makes `{file}`, which is there already"),
-            false => format!("it changes `{file}`, which is not there"),
+        let reason = if is_there {
+            format!("it makes `{file}`, which is there already")
+        } else {
+            format!("it changes `{file}`, which is not there")
         };
         return Refusal { file: Some(file), ..at_patch(number, reason) };
     }

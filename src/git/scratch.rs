@@ -33,10 +33,10 @@ pub(super) fn occupy(root: &Path) -> anyhow::Result<Occupied> {
     let path = root.join("scratch.lock");
     let what = || format!("cannot use `{}`", path.display());
     // To be locked it need not be ours to write.
-    let file = File::open(&path).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => File::create(&path),
-        _ => Err(error),
-    });
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::create(&path),
+        opened => opened,
+    };
     let file = file.with_context(what)?;
     match file.try_lock() {
         Ok(()) => {
@@ -54,9 +54,10 @@ pub(super) fn occupy(root: &Path) -> anyhow::Result<Occupied> {
 fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => fs::remove_dir_all(entry.path())?,
-            false => fs::remove_file(entry.path())?,
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

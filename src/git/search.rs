@@ -55,7 +55,7 @@ impl Repository {
         let mut refusals: Vec<(&Candidate, CommitSha, Refusal)> = Vec::new();
         let is_approved = work.order.is_approved;
         for candidate in &list {
-            let base = match self.prepare(candidate, work).await {
+            let base = match self.base_for(candidate, work).await {
                 Ok(base) => base,
                 Err(Stop::Conflict(refusal)) => {
                     refusals.push((candidate, candidate.sha.clone(), refusal));
@@ -123,7 +123,7 @@ impl Repository {
         let mut branch = self.branches_with(&base).await?.into_iter().next();
         if let (None, false) = (&branch, work.dependencies.is_empty()) {
             for candidate in &candidates.list {
-                let prepared = self.prepare(candidate, work).await;
+                let prepared = self.base_for(candidate, work).await;
                 if prepared.is_ok_and(|prepared| prepared == base) {
                     branch = Some(candidate.branch.clone());
                     break;

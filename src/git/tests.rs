@@ -7,6 +7,7 @@ pub(crate) mod land;
 mod mail;
 mod process;
 mod push;
+mod reach;
 mod search;
 mod slice;
 pub(crate) mod world;

@@ -13,7 +13,7 @@ use crate::event::proposal::PullRequestEvent;
 use crate::event::{Event, EventKind};
 use crate::expression;
 use crate::run::{Run, RunState};
-use crate::subject::{RunId, Subject, Verdict};
+use crate::subject::{CommitSha, RunId, Subject, Verdict};
 
 impl Case<'_> {
     /// Orders the build of `rule`, if it has one.
@@ -200,6 +200,7 @@ impl Case<'_> {
             })?;
             parameters.insert(name.clone(), value);
         }
+        let (reference, sha) = self.reference(build, &run.subject)?;
         Ok(Action {
             key: format!("start/{}", run.id),
             lane: lane(&run.subject, &run.rule, &run.connection),
@@ -211,10 +212,54 @@ impl Case<'_> {
                 run: run.id.clone(),
                 job: build.job.clone(),
                 parameters,
-                reference: None,
-                sha: None,
+                reference,
+                sha,
                 cause: format!("{} for {} at {}", rule.name, run.subject, run.revision),
             }),
         })
     }
+
+    /// The branch or tag to be built, where its executor builds those, and the commit it has to be
+    /// at: that of the change, if it is the branch of the change, in its own project.
+    fn reference(
+        &self,
+        build: &Build,
+        subject: &Subject,
+    ) -> Result<(Option<String>, Option<CommitSha>), Outcome> {
+        let connection = self.rules.directory.find(&build.on);
+        let Some(connection) = connection.filter(|connection| connection.builds_references) else {
+            return Ok((None, None));
+        };
+        let (head, branch) = match self.event {
+            Event::Push(push) => (Some(&push.head), Some(&push.target)),
+            Event::PullRequest(_)
+            | Event::Comment(_)
+            | Event::Command(_)
+            | Event::Series(_)
+            | Event::Applied(_)
+            | Event::Build(_) => {
+                let head = self.event.pull_request().map(|proposal| &proposal.head);
+                (head, head.and_then(|head| head.branch.as_ref()))
+            }
+        };
+        let reference = match &build.reference {
+            Some(text) => {
+                let rendered = text.render(&expression::context(&self.names));
+                Some(rendered.map_err(|error| Outcome::Failed {
+                    expression: text.source().to_owned(),
+                    error: error.message,
+                })?)
+            }
+            // Of a push it is clear.
+            None => branch.filter(|_| matches!(self.event, Event::Push(_))).cloned(),
+        };
+        let is_own = reference.as_ref() == branch
+            && build.job == subject.project
+            && connection.hosts.contains(&subject.instance);
+        let sha = head.and_then(|head| head.sha.clone()).filter(|_| is_own);
+        Ok((reference, sha))
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, Table};
 
+use self::names::REPORT_NAMES;
 use super::fault::{Inspection, RuleFault, nearest};
 use super::index::Place;
 use super::spec::{BuildSpec, NotifySpec, OneOrMany, ReportSpec, RuleSpec};
@@ -17,43 +18,12 @@ use crate::event::series::BRANCH_NAMES;
 use crate::expression::{Expression, ExpressionError, Text};
 use crate::subject::ConnectionName;
 
+mod names;
 mod salvage;
 mod series;
 mod shape;
 mod spots;
 mod test;
-
-/// Names that the words of a report may use.
-pub(super) const REPORT_NAMES: &[&str] = &[
-    "rule",
-    "stage",
-    "verdict",
-    "reason",
-    "subject",
-    "project",
-    "number",
-    "revision",
-    "short",
-    "build.job",
-    "build.number",
-    "build.url",
-    "run.id",
-    "run.attempt",
-    "previous.verdict",
-    "series.id",
-    "series.version",
-    "series.title",
-    "series.url",
-    "series.root",
-    "series.count",
-    "branch.url",
-    "branch.name",
-    "branch.sha",
-    "branch.base",
-    "branch.base_name",
-    "blamed",
-    "was_broken",
-];
 
 /// What stands in rules files.
 pub(super) struct Parsed {

@@ -266,6 +266,12 @@ impl PatchworkStandIn {
         self.shared.memory().deliver(project, mail)
     }
 
+    /// Puts a patch into a series under a number of its own, whatever its subject says: older
+    /// servers do so with an answer to a series.
+    pub fn put_into(&self, mail: &NewMail, (series, number): (u64, u32)) {
+        self.shared.memory().put_into(mail, (series, number));
+    }
+
     /// Takes in all mails of a series, in order.
     pub fn post_series(&self, new: &NewSeries) -> anyhow::Result<Posted> {
         let mut posted = Posted::default();

@@ -48,7 +48,8 @@ impl Repositories {
             script.push_str(&format!("from {parent}\n"));
         }
         for (path, content) in files {
-            script.push_str(&format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len()));
+            script
+                .push_str(&format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len()));
         }
         git(&upstream, &["fast-import", "--quiet"], None, script.as_bytes()).await?;
         git(&upstream, &["rev-parse", &name], None, &[]).await
@@ -57,7 +58,8 @@ impl Repositories {
     /// The branches that were pushed: name and commit, in the order of their names.
     pub async fn branches(&self) -> anyhow::Result<Vec<(String, String)>> {
         let format = "--format=%(refname:lstrip=2) %(objectname)";
-        let listed = git(&self.series(), &["for-each-ref", format, "refs/heads"], None, &[]).await?;
+        let listed =
+            git(&self.series(), &["for-each-ref", format, "refs/heads"], None, &[]).await?;
         let pair = |line: &str| {
             let (name, sha) = line.split_once(' ')?;
             Some((name.to_owned(), sha.to_owned()))

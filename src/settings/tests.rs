@@ -8,6 +8,7 @@ use super::*;
 mod defaults;
 mod faults;
 mod told;
+mod trees;
 
 /// Loads files with the given contents, and variables, in a folder of their own.
 fn load(
@@ -80,6 +81,14 @@ fn without_files_and_variables_the_defaults_hold() {
             prefix: "/ci",
             aliases: {},
             per_hour: 30,
+        },
+        series: OptOut {
+            tags: [
+                "RFC",
+            ],
+            notes: [
+                "CI-tag: skip",
+            ],
         },
         reconcile: ReconcileSettings {
             every: Some(

@@ -14,6 +14,7 @@ mod lost;
 mod malformed;
 mod outages;
 mod polled;
+mod pipelines;
 mod reload;
 mod repeats;
 mod series;

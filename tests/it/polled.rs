@@ -1,5 +1,7 @@
 //! Patch series that one poller publishes for all who listen to the broker.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +14,19 @@ use pointsman::ledger::Ledger;
 use pointsman::message::Message;
 use pointsman::remote::Failure;
 use pointsman::reporters::bus::Post;
+use pointsman::sandbox::patchwork::PatchworkStandIn;
 use pointsman::service::poll::bus::BusDesk;
 use pointsman::service::poll::{Asker, Desk};
 use pointsman::source::amqp::plan::Plan;
 use pointsman::source::amqp::publish::{Publisher, Unheard};
 use pointsman::source::poll::{Look, Polled, PolledBy, Poller, message};
 use pointsman::web::health::Health;
+use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
+use crate::series::town::PROJECT;
 use crate::world::bus::{Bus, Ear};
-use crate::world::{World, letter};
+use crate::world::{PATIENCE, World, letter};
 
 const RULES: &str = r#"
     [[rule]]
@@ -161,5 +166,75 @@ async fn a_broker_that_refuses_keeps_the_poller_where_it_is() {
     let post = Arc::new(Publisher::new(&plan(bus), Unheard::Gone));
     assert_eq!(asker(&folder, post).once().await.unwrap().error, None);
     assert_eq!(told(&mut series).await.1, "1234");
+    world.end().await;
+}
+
+/// `pointsman poll` as a process of its own, with the settings in `folder`.
+fn command(folder: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    let settings = ["settings.toml", "more.toml", "poller.toml"].into_iter();
+    command
+        .args(settings.flat_map(|file| ["-c", file]))
+        .arg("poll")
+        .args(more)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Its exit code, and what it has printed.
+async fn ended(child: Child) -> (Option<i32>, String) {
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+    let output = output.expect("it does not end").unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_poller_asks_for_all_and_ends_when_it_is_told_to() {
+    let patches = PatchworkStandIn::start(Clock::system()).await.unwrap();
+    patches.add_project(PROJECT, "points-devel@points.example");
+    let settings = format!(
+        "[patchwork.main]\nurl = '{}'\nprojects = ['{PROJECT}']\npoll = '50ms'\n\
+         polled_by = 'nobody'\n",
+        patches.url()
+    );
+    let mut world = World::of(RULES).await.broker().await.settings(&settings).start().await;
+    let folder = world.scenery.folder.path().to_owned();
+    std::fs::write(folder.join("poller.toml"), "[patchwork.main]\npolled_by = 'poller'\n").unwrap();
+    let mut ear = world.scenery.bus.as_ref().unwrap().listen("#.pointsman.series.#").await;
+
+    let poller = command(&folder, &[]).spawn().unwrap();
+    let source = patches.clone();
+    let has_asked =
+        move || source.calls().iter().filter(|(path, _)| path.contains("/events/")).count() > 2;
+    world.until("a look at the list", |_| has_asked()).await;
+    let (code, words) = ended(command(&folder, &["--once"]).spawn().unwrap()).await;
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("another pointsman is running on it"), "{words}");
+
+    patches.post_series(&crate::series::town::series("oil", 1, 2)).unwrap();
+    let (topic, body) = ear.next().await;
+    assert_eq!(topic, "org.example.test.pointsman.series.posted");
+    assert_eq!(body["series"]["patches"].as_array().unwrap().len(), 2);
+    world.until("the series", |look| look.messages.len() == 1 && look.is_quiet()).await;
+
+    let id = poller.id().unwrap().to_string();
+    let status = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+    assert!(status.success());
+    let (code, words) = ended(poller).await;
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("pointsman poll asks 1 source"), "{words}");
+
+    let (code, words) = ended(command(&folder, &["--once"]).spawn().unwrap()).await;
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("patchwork.main: asked; 0 incomplete"), "{words}");
+    patches.stop().await;
+    let (code, words) = ended(command(&folder, &["--once"]).spawn().unwrap()).await;
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("cannot ask patchwork.main: temporary failure"), "{words}");
     world.end().await;
 }

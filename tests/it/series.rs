@@ -2,4 +2,4 @@
 
 mod blamed;
 mod posted;
-mod town;
+pub(crate) mod town;

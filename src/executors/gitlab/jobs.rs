@@ -21,7 +21,8 @@ type End = (BuildState, Option<String>);
 struct Status {
     id: u64,
     name: String,
-    status: String,
+    #[serde(rename = "status")]
+    state: String,
     #[serde(default)]
     author: Option<User>,
 }
@@ -116,7 +117,7 @@ impl GitLabCi {
         let query = [("ref", pipeline.reference.as_str())];
         let statuses: Vec<Status> = self.client.list((&path, &query), &what).await?;
         let is_open_flag = |status: &Status| {
-            matches!(status.status.as_str(), "pending" | "running")
+            matches!(status.state.as_str(), "pending" | "running")
                 && status.name.starts_with(&self.context_prefix)
                 && status.author.as_ref().map(|author| author.id) == Some(own)
                 && jobs.iter().all(|job| job.id != status.id)

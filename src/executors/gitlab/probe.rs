@@ -133,9 +133,8 @@ impl Settings {
             Some("no_one_allowed") => u64::MAX,
             Some("owner") => OWNER,
             Some("maintainer") => MAINTAINER,
-            Some(_) => DEVELOPER,
             None if self.restrict_user_defined_variables => MAINTAINER,
-            None => DEVELOPER,
+            Some(_) | None => DEVELOPER,
         };
         let words = "pipelines may not be started with variables by the token, and the run \
                      travels in one: allow it in Settings > CI/CD > Variables, \"Minimum role to \

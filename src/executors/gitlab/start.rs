@@ -188,7 +188,6 @@ impl GitLabCi {
             StatusCode::BAD_REQUEST if words.contains("Reference not found") => {
                 format!("there is no branch or tag `{}`", wire::words(short(reference)))
             }
-            StatusCode::BAD_REQUEST => String::new(),
             StatusCode::FORBIDDEN => {
                 "the role Developer is needed, on a protected branch the right to push or merge"
                     .to_owned()

@@ -160,6 +160,17 @@ impl Job {
         is_optional || matches!(self.status.as_str(), "success" | "failed" | "canceled" | "skipped")
     }
 
+    /// Its name, and why it failed where that is not its own fault.
+    fn called(&self) -> String {
+        let name = plain(&self.name, NAME_MAX_CHARS);
+        match &self.failure_reason {
+            Some(reason) if reason != "script_failure" => {
+                format!("{name} ({})", plain(reason, NAME_MAX_CHARS))
+            }
+            Some(_) | None => name,
+        }
+    }
+
     /// Whether it is the job that tells us of the end, and waits for nothing else.
     pub(super) fn is_reporting(&self) -> bool {
         self.name == ended::JOB && self.stage == ended::STAGE
@@ -187,16 +198,7 @@ pub(super) fn blame(failed: &[&Job], address: impl Fn(&Job) -> String) -> Option
     if failed.is_empty() {
         return None;
     }
-    let named = |job: &&Job| {
-        let name: String = plain(&job.name, NAME_MAX_CHARS);
-        match &job.failure_reason {
-            Some(reason) if reason != "script_failure" => {
-                format!("{name} ({})", plain(reason, NAME_MAX_CHARS))
-            }
-            Some(_) | None => name,
-        }
-    };
-    let mut names: Vec<String> = failed.iter().take(NAMES_MAX).map(named).collect();
+    let mut names: Vec<String> = failed.iter().take(NAMES_MAX).map(|job| job.called()).collect();
     let others = failed.len().saturating_sub(NAMES_MAX);
     if others > 0 {
         names.push(format!("{others} more"));

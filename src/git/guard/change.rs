@@ -40,9 +40,9 @@ pub(super) async fn of(
     scratch: &Scratch,
     commits: &[CommitSha],
 ) -> Result<Vec<Change>, Failure> {
-    let list: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
+    let list: Vec<&str> = commits.iter().map(CommitSha::as_str).collect();
     let call = scratch.call(&["diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames"]);
-    let output = git.succeed(call.arg("--no-abbrev").stdin(list)).await?;
+    let output = git.succeed(call.arg("--no-abbrev").stdin(list.join("\n") + "\n")).await?;
     let changes = read(&output.stdout, commits);
     changes.ok_or_else(|| Failure::retry(anyhow!("cannot read what `git diff-tree` says")))
 }
@@ -73,10 +73,10 @@ pub(super) async fn growth(
     changes: &[Change],
 ) -> Result<u64, Failure> {
     let files = changes.iter().filter(|change| !change.is_submodule());
-    let list: String =
-        files.map(|change| format!("{}\n{}\n", change.before, change.after)).collect();
-    let call = scratch.call(&["cat-file", "--batch-check=%(objectsize)"]).stdin(list);
-    let output = git.succeed(call).await?;
+    let list: Vec<&str> =
+        files.flat_map(|change| [change.before.as_str(), &change.after]).collect();
+    let call = scratch.call(&["cat-file", "--batch-check=%(objectsize)"]);
+    let output = git.succeed(call.stdin(list.join("\n") + "\n")).await?;
     // What is not there, because the file is new or gone, has no size.
     let sizes: Vec<u64> =
         output.text().lines().map(|line| line.parse().unwrap_or_default()).collect();

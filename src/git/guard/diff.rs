@@ -226,6 +226,23 @@ mod tests {
         assert_eq!(hidden("noise\u{202e}"), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>, start in 0..6_usize) {
+            const STARTS: [&str; 6] = ["", "diff --git ", "@@ -", "+++ \"", "rename to ", "delta "];
+            let diff = [STARTS[start].as_bytes(), &bytes].concat();
+            let contents = Contents::of(&diff);
+            proptest::prop_assert!(contents.files <= 1 + bytes.len());
+        }
+
+        #[test]
+        fn a_hunk_ends_where_it_says_so(before in 0..9_usize, after in 0..9_usize) {
+            let lines = "-\u{202e}\n".repeat(before) + &"+x\n".repeat(after);
+            let diff = format!("@@ -1,{before} +1,{after} @@\n{lines}--- a/end\n");
+            proptest::prop_assert_eq!(Contents::of(diff.as_bytes()).paths, [b"end".to_vec()]);
+        }
+    }
+
     #[test]
     fn nonsense_is_read_too() {
         for diff in

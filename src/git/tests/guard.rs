@@ -1,5 +1,7 @@
 //! What is sent in order to do harm, each with what becomes of it.
 
+use std::slice;
+
 use super::world::{Mail, Try, World, file, replace};
 use crate::git::call::Call;
 use crate::git::guard::{Answer, Policy};
@@ -83,8 +85,8 @@ async fn paths_out_of_the_repository_are_refused() {
         ".git ./config",
         "/etc/passwd",
     ] {
-        let (word, reason) = end_of(&new_file(path), &world).await;
-        assert_eq!(word, "refused", "{path}: {reason}");
+        let (ended, reason) = end_of(&new_file(path), &world).await;
+        assert_eq!(ended, "refused", "{path}: {reason}");
     }
     let absolute = new_file("x").replace("b/x", "/etc/x");
     let expected = ("refused", "`/etc/x` is no path for a file".to_owned());
@@ -223,7 +225,7 @@ async fn large_binary_files_are_refused_before_they_are_unpacked() {
     let mail = world.mail("x", &[("zeros", Some(("100644", &zeros)))]).await;
     assert!(mail.raw().len() < 10_000);
     let policy = |binary_bytes_max| Policy { binary_bytes_max, ..Policy::default() };
-    let small = end(with(policy(1024 * 1024 - 1)), &world, &base, &[mail.clone()]).await;
+    let small = end(with(policy(1024 * 1024 - 1)), &world, &base, slice::from_ref(&mail)).await;
     let reason = "its binary files are larger than 1048575 bytes".to_owned();
     assert_eq!(small, ("refused", reason));
     let enough = end(with(policy(1024 * 1024)), &world, &base, &[mail]).await;
@@ -241,7 +243,7 @@ async fn a_few_bytes_that_repeat_what_is_there_are_refused() {
     assert!(mail.raw().len() < 10_000);
     let size = 500_000;
     let policy = || Policy { binary_bytes_max: size, series_bytes_max: size, ..Policy::default() };
-    let ended = end(with(policy()), &world, &base, &[mail.clone()]).await;
+    let ended = end(with(policy()), &world, &base, slice::from_ref(&mail)).await;
     assert_eq!(ended, ("refused", "its binary files are larger than 500000 bytes".to_owned()));
     assert_eq!(end(Try::default(), &world, &base, &[mail]).await.0, "applied");
 }
@@ -263,7 +265,10 @@ async fn too_many_files_and_too_large_mails_are_refused() {
             format!("its mails are larger than {} bytes", size - 1),
         ),
     ] {
-        assert_eq!(end(with(policy), &world, &base, &[mail.clone()]).await, ("refused", why));
+        assert_eq!(
+            end(with(policy), &world, &base, slice::from_ref(&mail)).await,
+            ("refused", why)
+        );
     }
     let policy =
         Policy { files_max: 3, mail_bytes_max: size, series_bytes_max: size, ..Policy::default() };

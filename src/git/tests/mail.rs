@@ -269,12 +269,10 @@ async fn an_author_who_is_nobody_is_written_down_all_the_same() {
         mail.from = from.to_owned();
         let said = place.commit(&mail).await;
         let mut parts = said.split('|');
-        if !name.is_empty() {
-            assert_eq!(parts.next(), Some(name), "{from:?}");
-            assert_eq!(parts.next(), Some(email), "{from:?}");
-        } else {
-            assert_eq!(parts.nth(1), Some(email), "{from:?}");
-        }
+        let (named, at) = (parts.next(), parts.next());
+        assert_eq!(at, Some(email), "{from:?}");
+        // How git reads what should not be in a name is git's to say.
+        assert!(name.is_empty() || named == Some(name), "{from:?}: {named:?}");
     }
     let mut mail = plain();
     mail.from = format!("{} <{}@example.org>", "n".repeat(200_000), "e".repeat(200_000));

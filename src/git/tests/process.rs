@@ -182,7 +182,7 @@ async fn a_secret_is_in_the_environment_only() {
     assert!(!format!("{call:?}").contains("hunter2"));
     let output = world.git.succeed(call).await.unwrap();
     let text = output.text();
-    let (command, header) = text.rsplit_once("#").unwrap();
+    let (command, header) = text.rsplit_once('#').unwrap();
     assert!(command.contains("protocol.allow=never"), "{command}");
     assert!(!command.contains("hunter2"), "{command}");
     assert!(header.contains("Authorization: Bearer hunter2"), "{header}");

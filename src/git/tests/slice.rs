@@ -23,9 +23,10 @@ async fn all_files_and_a_few_give_the_same_commit() {
     let dated: String = diff
         .lines()
         .filter(|line| !line.starts_with("diff "))
-        .map(|line| match line.starts_with("--- ") || line.starts_with("+++ ") {
-            true => format!("{line} 2023-11-14 22:13:20.000000000 +0000\n"),
-            false => format!("{line}\n"),
+        .map(|line| {
+            let is_name = line.starts_with("--- ") || line.starts_with("+++ ");
+            let date = if is_name { " 2023-11-14 22:13:20.000000000 +0000" } else { "" };
+            line.to_owned() + date + "\n"
         })
         .collect();
     let all = put(&world, &base, &Mail::new("x", &dated)).await.unwrap();
@@ -68,13 +69,18 @@ async fn a_file_takes_no_place_that_is_taken() {
 #[tokio::test]
 async fn odd_paths_are_files_like_others() {
     let path = "d/\"q\" \\ x\u{fc}";
+    // What git takes for more than a name where it looks for files.
+    let magic = ":(top,icase)*";
     let quoted = "\"d/\\\"q\\\" \\\\ x\\303\\274\"";
-    let (world, base) = World::with(&[file(quoted, "1\n2\n3\n"), file("d/e", "1\n")]).await;
+    let (world, base) =
+        World::with(&[file(quoted, "1\n2\n3\n"), file(magic, "1\n"), file("d/e", "1\n")]).await;
     let mail = world.mail("x", &[file(quoted, "1\ntwo\n3\n")]).await;
     let applied = put(&world, &base, &mail).await.unwrap();
     let shown = world.say(&["show", &format!("{}:{path}", applied.commits[0])]).await;
     assert_eq!(shown, "1\ntwo\n3");
     let gone = world.mail("y", &[(quoted, None)]).await;
-    let applied = Try::default().put(&world, &base, &[mail.raw(), gone.raw()]).await.unwrap();
-    assert_eq!(files(&world, &applied).await, "d/e");
+    let changed = world.mail("z", &[file(magic, "2\n")]).await;
+    let letters = [mail.raw(), gone.raw(), changed.raw()];
+    let applied = Try::default().put(&world, &base, &letters).await.unwrap();
+    assert_eq!(files(&world, &applied).await, ":(top,icase)*\nd/e");
 }

@@ -1,7 +1,7 @@
 //! Whether a Patchew can be used as it is set up.
 
 use super::client::{By, Client, said};
-use super::wire::Standing;
+use super::wire::ResultRow;
 use super::{PatchewSettings, Role};
 use crate::remote::{Failure, chain};
 
@@ -50,8 +50,8 @@ async fn project_problem(client: &Client, project: &str) -> Option<String> {
     };
     let path = ["projects", id.as_str(), "results"];
     let what = "its tests cannot be listed";
-    let results: Result<Vec<Standing>, Failure> =
-        client.list((By::Anybody, &path, &[]), what, |_: &[Standing]| false).await;
+    let results: Result<Vec<ResultRow>, Failure> =
+        client.list((By::Anybody, &path, &[]), what, |_: &[ResultRow]| false).await;
     match results {
         Ok(results) if results.iter().any(|result| result.name.starts_with("testing.")) => None,
         Ok(_) => Some("it defines no test: what becomes of builds has no place there".to_owned()),

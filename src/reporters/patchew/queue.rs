@@ -12,9 +12,9 @@ use super::cursor::{Queued, Taken, mark};
 use super::poll::{Haul, PatchewPoller};
 use super::result::public;
 use super::series::Found;
-use super::wire::{Head, Job, Standing};
+use super::wire::{Head, Job, ResultRow};
 use crate::event::EventKind;
-use crate::event::proposal;
+use crate::event::proposal::Standing;
 use crate::event::series::{Request, Sender, Series, SeriesEvent, TestRequest};
 use crate::remote::{Failure, chain};
 use crate::reporters::patches::is_msgid;
@@ -117,8 +117,8 @@ impl PatchewPoller {
         event.request = Some(Request {
             id: format!("{RESET}/{}", result.last_update.unwrap_or_default()),
             by: Sender { email: RESET.to_owned(), ..Sender::default() },
-            // Only its maintainers can take a result back.
-            standing: Some(proposal::Standing::Maintainer),
+            // Whoever has an account there can press it.
+            standing: Some(Standing::Contributor),
             operator: false,
             names: Vec::new(),
             rebase: true,
@@ -230,7 +230,7 @@ impl PatchewPoller {
 
 impl super::Source {
     /// What stands of a series being on a branch.
-    async fn git_result(&self, project: &str, msgid: &str) -> Result<Option<Standing>, Failure> {
+    async fn git_result(&self, project: &str, msgid: &str) -> Result<Option<ResultRow>, Failure> {
         let what = format!("cannot read result `git` of `{}`", said(msgid));
         let id = self.client.project(project).await?.to_string();
         let url: Url = self.client.api(&["projects", &id, "series", msgid, "results", "git"]);

@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::wire::{Page, Standing};
+use super::wire::{Page, ResultRow};
 use super::{Patchew, client::said};
 use crate::action::{AboutSeries, Part, Report, Stage};
 use crate::event::series::Branch;
@@ -125,7 +125,7 @@ impl Patchew {
         };
         let Ok(Page { results, .. }) = answer.json(what) else { return none("there is none") };
         let standing = results.into_iter().filter_map(|row| serde_json::from_value(row).ok());
-        let git = standing.into_iter().find(|row: &Standing| row.name == "git");
+        let git = standing.into_iter().find(|row: &ResultRow| row.name == "git");
         match (name.strip_prefix("testing."), git) {
             (Some(_), Some(git)) if git.status == "pending" => Failure::retry(anyhow!(
                 "{what}: the series is on no branch yet, as far as Patchew knows"

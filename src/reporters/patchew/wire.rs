@@ -75,7 +75,7 @@ pub(super) struct Place {
 
 /// A result that stands.
 #[derive(Deserialize)]
-pub(super) struct Standing {
+pub(super) struct ResultRow {
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]

@@ -197,7 +197,8 @@ fn state(stage: Stage, about: &AboutSeries) -> &'static str {
 /// The name of a check: letters, digits, `-` and `_`; no two names are one.
 fn context(prefix: &str, rule: &str, about: &AboutSeries) -> String {
     let (name, is_plain) = match (about.part, about.patch) {
-        (Part::Apply, _) => (format!("apply-{}", rule.strip_prefix("git.").unwrap_or(rule)), false),
+        // It is called as the repository is: `git.linux`.
+        (Part::Apply, _) => (rule.replacen('.', "-", 1), false),
         (Part::Build, Some(_)) => (format!("{rule}-patch"), false),
         (Part::Build, None) => (rule.to_owned(), true),
     };
@@ -209,7 +210,7 @@ fn context(prefix: &str, rule: &str, about: &AboutSeries) -> String {
             _ => '-',
         })
         .collect();
-    let looks_other = is_plain && (slug.starts_with("apply-") || slug.ends_with("-patch"));
+    let looks_other = is_plain && (slug.starts_with("git-") || slug.ends_with("-patch"));
     let context = format!("{prefix}{slug}");
     if slug == name && !looks_other && context.len() <= CONTEXT_MAX_CHARS {
         return context;
@@ -229,8 +230,12 @@ fn description(report: &Report, about: &AboutSeries, number: u32) -> String {
         _ if blamed == number => ", broken by this patch".to_owned(),
         count => format!(", broken by patch {blamed}/{count}"),
     });
-    let before = about.was_broken.then_some(", as it was before");
-    let base = about.branch.as_ref().map(|branch| {
+    let text = words(report);
+    // Our own words say upon which base it is, and whether that is broken, too.
+    let branch = about.branch.as_ref();
+    let branch = branch.filter(|branch| !text.contains(branch.base.sha.short()));
+    let before = branch.filter(|_| about.was_broken).map(|_| ", as it was before");
+    let base = branch.map(|branch| {
         let name: Vec<&str> = branch.base.branch.split_whitespace().collect();
         format!(", on {} {}", cut(&name.join(" "), BASE_MAX_CHARS), branch.base.sha.short())
     });
@@ -245,7 +250,7 @@ fn description(report: &Report, about: &AboutSeries, number: u32) -> String {
     ];
     let end = end.concat();
     let room = DESCRIPTION_MAX_CHARS.saturating_sub(end.chars().count());
-    cut(&words(report), room) + &end
+    cut(&text, room) + &end
 }
 
 /// What is said, in one line; a verdict that the state cannot show stands in it.
@@ -311,7 +316,7 @@ mod tests {
     #[test]
     fn a_check_has_a_name_that_patchwork_takes() {
         insta::assert_snapshot!(named("kvm-boot", |_| {}), @"pointsman-kvm-boot");
-        insta::assert_snapshot!(named("git.linux", |about| about.part = Part::Apply), @"pointsman-apply-linux");
+        insta::assert_snapshot!(named("git.linux", |about| about.part = Part::Apply), @"pointsman-git-linux");
         insta::assert_snapshot!(named("kvm-boot", |about| about.patch = Some(2)), @"pointsman-kvm-boot-patch");
         insta::assert_snapshot!(named("KVM boot", |_| {}), @"pointsman-kvm-boot-d92ee8d1");
         insta::assert_snapshot!(named("kvm.boot@asan", |_| {}), @"pointsman-kvm-boot-asan-0e517f1c");
@@ -328,8 +333,9 @@ mod tests {
             named("a.b", |_| {}),
             named("a-b", |_| {}),
             named("A-b", |_| {}),
-            named("linux", |about| about.part = Part::Apply),
-            named("apply-linux", |_| {}),
+            named("git.linux", |about| about.part = Part::Apply),
+            named("git.linux", |_| {}),
+            named("git-linux", |_| {}),
             named("boot", |about| about.patch = Some(1)),
             named("boot-patch", |_| {}),
             named("boot", |_| {}),

@@ -82,7 +82,11 @@ impl Poll {
         let mut newest = None;
         let mut failures = Vec::new();
         let mut has_read = false;
-        for project in &self.projects {
+        let turn = self.with_state(|state| {
+            state.turn = state.turn.wrapping_add(1);
+            state.turn.checked_rem(self.projects.len()).unwrap_or(0)
+        });
+        for project in self.projects.iter().cycle().skip(turn).take(self.projects.len()) {
             let read = self.read_project(cursor, (project, categories), is_wide, now).await;
             match read {
                 Ok(date) => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
 
 use super::PatchworkSettings;
 use super::api::{Api, Series};
@@ -22,8 +23,11 @@ use crate::remote::{Failure, chain};
 use crate::source::poll::{Look, Poller, message};
 
 /// How many errands are done in one look, and in one that finds what was missed.
-const BATCH: usize = 50;
-const RECONCILE_BATCH: usize = 200;
+const BATCH: (usize, Duration) = (50, Duration::from_mins(2));
+const RECONCILE_BATCH: (usize, Duration) = (200, Duration::from_mins(30));
+/// How long events may take to read, and one errand to do.
+const READ_LIMIT: Duration = Duration::from_mins(4);
+const ERRAND_LIMIT: Duration = Duration::from_mins(3);
 /// After so many errands in a row that could not be done, the others wait, too.
 const FAILURES_MAX: usize = 3;
 /// How long a cover letter is waited for that may never come.
@@ -48,6 +52,8 @@ pub(super) struct Poll {
 pub(super) struct State {
     /// When a look goes back further than usual.
     pub(super) wide_at: Option<Timestamp>,
+    /// Which project is asked for first: each in its turn.
+    pub(super) turn: usize,
     /// The projects that are there.
     pub(super) verified: BTreeSet<String>,
     /// What was complained of last, by what it is about.
@@ -117,8 +123,15 @@ impl Poll {
         self.with_state(|state| state.complained.remove(about));
     }
 
-    /// Does what is due, at most `count` errands.
-    async fn work_off(&self, cursor: &mut Cursor, now: Timestamp, count: usize) -> Vec<Message> {
+    /// Does what is due, at most `count` errands, and begins none after `limit`: what was done is
+    /// lost with a look that takes too long.
+    async fn work_off(
+        &self,
+        cursor: &mut Cursor,
+        now: Timestamp,
+        (count, limit): (usize, Duration),
+    ) -> Vec<Message> {
+        let begin = Instant::now();
         let mut messages = Vec::new();
         let mut failures = 0;
         for errand in cursor.take_due(now, count) {
@@ -126,11 +139,14 @@ impl Poll {
                 cursor.errands.push(errand.postponed(now));
                 continue;
             }
-            let done = match errand.task {
-                Task::Series(id) => self.tell(cursor, &errand, id, now).await,
-                Task::OnPatch(of, id) => self.hear(&errand, ("patches", of), id).await,
-                Task::OnCover(of, id) => self.hear(&errand, ("covers", of), id).await,
-            };
+            if begin.elapsed() > limit {
+                cursor.errands.push(errand);
+                continue;
+            }
+            let done = timeout(ERRAND_LIMIT, self.run(cursor, &errand, now)).await;
+            let done = done.unwrap_or_else(|_elapsed| {
+                Err(Failure::retry(anyhow::anyhow!("it takes longer than {ERRAND_LIMIT:?}")))
+            });
             failures = if done.is_err() { failures + 1 } else { 0 };
             match done {
                 Ok(Done::Told(told)) => messages.extend(told),
@@ -150,6 +166,19 @@ impl Poll {
             }
         }
         messages
+    }
+
+    async fn run(
+        &self,
+        cursor: &mut Cursor,
+        errand: &Errand,
+        now: Timestamp,
+    ) -> Result<Done, Failure> {
+        match errand.task {
+            Task::Series(id) => self.tell(cursor, errand, id, now).await,
+            Task::OnPatch(of, id) => self.hear(errand, ("patches", of), id).await,
+            Task::OnCover(of, id) => self.hear(errand, ("covers", of), id).await,
+        }
     }
 
     /// The errand to be tried again, unless it was waited for long enough.
@@ -233,7 +262,12 @@ impl Poll {
 impl Poller for Poll {
     async fn look(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
         let mut cursor = self.cursor(cursor);
-        let newest = self.read_streams(&mut cursor, now).await?;
+        // What was read by then stays in the cursor, and the next look goes on.
+        let read = timeout(READ_LIMIT, self.read_streams(&mut cursor, now)).await;
+        let newest = read.unwrap_or_else(|_elapsed| {
+            self.complain("the events", format!("Events take longer than {READ_LIMIT:?} to read"));
+            Ok(None)
+        })?;
         let messages = self.work_off(&mut cursor, now, BATCH).await;
         Ok(Look { newest, ..Self::look_of(&cursor, messages, now) })
     }

@@ -2,6 +2,7 @@ mod checks;
 mod letters;
 mod poll;
 mod probe;
+mod said;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;

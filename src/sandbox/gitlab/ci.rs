@@ -196,7 +196,7 @@ impl GitLabStandIn {
             let id = project.id;
             let begun = memory.begin(id, (&head, branch), ("push", user));
             let status = if is_skipped { "skipped" } else { "pending" };
-            memory.pipeline_mut(id, begun)?.status = status.to_owned();
+            status.clone_into(&mut memory.pipeline_mut(id, begun)?.status);
             begun
         };
         Ok((id, self.tell((project, id)).await?))
@@ -207,7 +207,7 @@ impl GitLabStandIn {
         {
             let mut memory = self.shared.memory();
             let project = memory.project(project).context("no such project")?.id;
-            memory.pipeline_mut(project, id)?.status = status.to_owned();
+            status.clone_into(&mut memory.pipeline_mut(project, id)?.status);
         }
         self.tell((project, id)).await
     }

@@ -172,6 +172,29 @@ impl Memory {
         id
     }
 
+    /// Puts a patch into a series, whatever its subject says.
+    pub(super) fn put_into(&mut self, mail: &NewMail, (series, number): (u64, u32)) {
+        let project = self.series.get(&series).map(|series| series.project.clone());
+        let project = project.unwrap_or_default();
+        let (content, diff) = split(&mail.body);
+        let patch = Submission {
+            msgid: mail.msgid.clone(),
+            name: Heading::parse(&mail.subject).name,
+            date: mail.date.unwrap_or_else(|| self.clock.now()),
+            submitter: self.sender(&project, mail),
+            headers: headers_of(mail, self.clock.now()),
+            content,
+            diff,
+            series: Some(series),
+            project,
+        };
+        let id = self.new_id();
+        self.patches.insert(id, patch);
+        if let Some(series) = self.series.get_mut(&series) {
+            series.patches.insert(number, id);
+        }
+    }
+
     /// The series that a mail belongs to by what it answers; whatever version that is of.
     fn find_series(&self, patch: &Submission, references: &[String]) -> Option<u64> {
         let known = &self.projects.get(&patch.project)?.references;

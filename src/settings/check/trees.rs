@@ -50,6 +50,10 @@ impl Complaints {
             let is_name = is_branch(name) && !name.contains('/');
             let message = format!("`{name}` cannot stand before a branch");
             self.when(!is_name, &["upstreams"], &message);
+            let message = format!("`{name}` is not used: no branch is named `{name}/…`");
+            let is_its = |branch: &&str| git.upstream_of(branch).0 == Some(name.as_str());
+            let is_used = git.branches().iter().any(is_its);
+            self.when(is_name && !is_used, &["upstreams"], &message);
         }
         let mut named = |key, branches: &[String]| {
             for branch in branches.iter().filter(|branch| !is_branch(branch)) {
@@ -69,13 +73,6 @@ impl Complaints {
                 let message = format!("says of `{name}` no branch");
                 self.when(branches.is_empty(), &[key], &message);
             }
-        }
-        let unused = git.upstreams.keys().find(|name| {
-            !git.branches().iter().any(|branch| git.upstream_of(branch).0 == Some(name.as_str()))
-        });
-        if let Some(name) = unused {
-            let message = format!("`{name}` is not used: no branch is named `{name}/…`");
-            self.when(true, &["upstreams"], &message);
         }
     }
 

@@ -260,6 +260,8 @@ fn a_secret_is_never_shown() {
     let url = |place: &str| format!("'{place}://ada:{secret}@host example'");
     let keys = [
         "web.token",
+        "service.run_secret",
+        "gitlab.main.trigger_tokens.\"rail/points\"",
         "amqp.password",
         "github.main.token",
         "github.main.private_key",
@@ -303,6 +305,19 @@ fn a_secret_is_never_shown() {
         let text = lines(&load(&[], &[(name, value)]).unwrap_err());
         assert!(!text.contains(value) && !text.contains("8675309"), "{text}");
     }
+}
+
+#[test]
+fn what_pipelines_need_goes_together() {
+    let text = faults(
+        "service.run_secret = 'env:RUN_SECRET'\n[gitlab.main]\ntoken = 'env:TOKEN'\n\
+         trigger_tokens = { signalbox = 'env:TRIGGER' }\npoll_min = '10m'",
+    );
+    insta::assert_snapshot!(text, @r#"
+    a.toml:1: `service.run_secret`: needs `page_url`: builds are told where to say that they have ended
+    a.toml:4: `gitlab.main.trigger_tokens`: are by the paths of projects, such as `"group/project" = "file:…"`
+    a.toml:5: `gitlab.main.poll_min`: `poll_min` is longer than `poll_max`
+    "#);
 }
 
 #[test]

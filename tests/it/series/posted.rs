@@ -23,10 +23,9 @@ async fn a_series_is_built_on_a_branch_and_told_on_every_patch_and_in_the_channe
     town.finish(1).await;
     for patch in &posted.patches {
         let checks = town.checks(*patch);
-        let states: Vec<_> =
-            checks.iter().filter_map(|check| check.split(':').next()).collect();
+        let states: Vec<_> = checks.iter().filter_map(|check| check.split(':').next()).collect();
         assert_eq!(states.last(), Some(&"pointsman-kvm success"), "{checks:#?}");
-        assert!(states.contains(&"pointsman-git-points success"), "{checks:#?}");
+        assert!(states.contains(&"pointsman-apply-points success"), "{checks:#?}");
         assert!(checks.iter().any(|check| check.contains("main")), "the base: {checks:#?}");
     }
     let told = town.slack.messages();
@@ -57,9 +56,10 @@ async fn a_new_version_cancels_the_builds_of_the_old_one() {
 #[tokio::test]
 async fn a_series_is_built_once_it_is_whole_however_its_mails_come() {
     let mut town = Town::build(&rule("")).await;
-    town.world.scenery.jenkins.set_automatic(Automatic::Finish(std::sync::Arc::new(|_| {
-        BuildResult::Success
-    })));
+    town.world
+        .scenery
+        .jenkins
+        .set_automatic(Automatic::Finish(std::sync::Arc::new(|_| BuildResult::Success)));
     // Out of order, without a cover letter, with a slash in its Message-IDs.
     let new = pointsman::sandbox::patchwork::NewSeries { cover: None, ..series("a/b", 1, 3) };
     let mut mails = town.patchwork.mails_of(&new);
@@ -91,14 +91,15 @@ async fn a_series_is_built_once_it_is_whole_however_its_mails_come() {
 #[tokio::test]
 async fn what_does_not_apply_is_said_with_file_line_and_base() {
     let mut town = Town::build(&rule("")).await;
-    town.repositories.commit("main", &[("point-2", "gone\nelsewhere\n")]).await.unwrap();
-    let posted = town.send("oil", 1, 2);
+    let mut new = series("oil", 1, 2);
+    new.patches[1].diff = new.patches[1].diff.replace("\n-2\n", "\n-another\n");
+    let posted = town.patchwork.post_series(&new).unwrap();
     let look = town.finish(1).await;
     assert_eq!(town.built(), [""; 0]);
     assert_eq!(look.runs[0].state, "conflict");
     let checks = town.checks(posted.patches[0]);
     let last = checks.last().unwrap();
-    assert!(last.starts_with("pointsman-git-points fail"), "{checks:#?}");
+    assert!(last.starts_with("pointsman-apply-points fail"), "{checks:#?}");
     assert!(last.contains("point-2"), "{checks:#?}");
     town.world.end().await;
 }

@@ -13,7 +13,7 @@ use crate::world::look::Look;
 use crate::world::{Setup, World};
 
 /// The project on the list.
-pub(super) const PROJECT: &str = "points-devel";
+pub(crate) const PROJECT: &str = "points-devel";
 /// The job that builds branches.
 pub(super) const JOB: &str = "kvm";
 /// Who sends what is trusted.
@@ -60,7 +60,8 @@ impl Town {
         let repositories = Repositories::make(&folder).await.unwrap();
         let files: Vec<_> =
             (1..=9).map(|number| (format!("point-{number}"), format!("{number}\n"))).collect();
-        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let files: Vec<_> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         repositories.commit("main", &files).await.unwrap();
         std::fs::write(folder.join("patchwork-token"), TOKEN).unwrap();
         std::fs::write(folder.join("slack-webhook"), slack.webhook(CHANNEL)).unwrap();
@@ -124,9 +125,8 @@ impl Town {
 
     /// The checks on a patch, newest last: context, state and words.
     pub(super) fn checks(&self, patch: u64) -> Vec<String> {
-        let line = |check: Check| {
-            format!("{} {}: {}", check.context, check.state, check.description)
-        };
+        let line =
+            |check: Check| format!("{} {}: {}", check.context, check.state, check.description);
         self.patchwork.checks(patch).into_iter().map(line).collect()
     }
 
@@ -144,7 +144,7 @@ impl Town {
 }
 
 /// A series of so many patches, each to another file.
-pub(super) fn series(stem: &str, version: u32, patches: u32) -> NewSeries {
+pub(crate) fn series(stem: &str, version: u32, patches: u32) -> NewSeries {
     let patch = |number: u32| {
         let change = Change {
             title: format!("points: Oil point {number}"),

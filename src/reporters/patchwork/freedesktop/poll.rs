@@ -258,6 +258,7 @@ fn recheck(event: SeriesEvent, user: u64, date: Date) -> SeriesEvent {
         standing: Some(Standing::Maintainer),
         id: date.to_string(),
         by,
+        // The server lets nobody else.
         names: Vec::new(),
         rebase: true,
         at: date.in_utc(),

@@ -142,10 +142,10 @@ async fn a_build_of_one_patch_is_a_check_of_its_own_there() {
     (report.rule, report.text) = ("git.linux".to_owned(), "git.linux: does not apply".to_owned());
     desk.tell(&report).await;
     insta::assert_snapshot!(desk.shown(), @r#"
-    1: pointsman-apply-linux fail: conflict: git.linux: does not apply (run 58d136d1) <https://ci.example/job/tests/7/>
+    1: pointsman-git-linux fail: conflict: git.linux: does not apply (run 58d136d1) <https://ci.example/job/tests/7/>
     2: pointsman-tests-patch success: tests: success, on master bbbbbbbbbbbb (run 58d136d1) <https://ci.example/job/tests/7/>
-    2: pointsman-apply-linux fail: conflict: git.linux: does not apply (run 58d136d1) <https://ci.example/job/tests/7/>
-    3: pointsman-apply-linux fail: conflict: git.linux: does not apply (run 58d136d1) <https://ci.example/job/tests/7/>
+    2: pointsman-git-linux fail: conflict: git.linux: does not apply (run 58d136d1) <https://ci.example/job/tests/7/>
+    3: pointsman-git-linux fail: conflict: git.linux: does not apply (run 58d136d1) <https://ci.example/job/tests/7/>
     "#);
 }
 

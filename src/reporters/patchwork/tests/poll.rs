@@ -194,7 +194,7 @@ async fn a_project_that_is_not_there_is_no_silence() {
     // One that is taken away is noticed, too.
     world.stand_in.remove_project(PROJECT);
     world.pass(61);
-    insta::assert_snapshot!(world.fails().await, @"permanent failure: there is no project `nowhere`");
+    assert!(world.fails().await.contains("there is no project"));
 }
 
 #[tokio::test]

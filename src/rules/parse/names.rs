@@ -1,0 +1,33 @@
+//! The names that texts of a rule may use.
+
+/// Names that the words of a report may use.
+pub(in crate::rules) const REPORT_NAMES: &[&str] = &[
+    "rule",
+    "stage",
+    "verdict",
+    "reason",
+    "subject",
+    "project",
+    "number",
+    "revision",
+    "short",
+    "build.job",
+    "build.number",
+    "build.url",
+    "run.id",
+    "run.attempt",
+    "previous.verdict",
+    "series.id",
+    "series.version",
+    "series.title",
+    "series.url",
+    "series.root",
+    "series.count",
+    "branch.url",
+    "branch.name",
+    "branch.sha",
+    "branch.base",
+    "branch.base_name",
+    "blamed",
+    "was_broken",
+];
