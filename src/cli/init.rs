@@ -145,7 +145,7 @@ fn tell(
     console.line(match builder {
         Builder::Jenkins => "2. Have the job define the parameters of the rule, and POINTSMAN_RUN.",
         Builder::Gitlab => {
-            "2. Have the project run pipelines for branches that are made by the API."
+            "2. Have the project's pipelines run for branches when the API starts them."
         }
     })?;
     for (number, command, why) in [

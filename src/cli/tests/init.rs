@@ -239,7 +239,7 @@ async fn for_patch_series_it_is_asked_where_they_belong_and_where_they_go() {
          new/secrets/gitlab-token
          new/secrets/patchwork-token
          new/secrets/git-token
-    2. Have the project run pipelines for branches that are made by the API.
+    2. Have the project's pipelines run for branches when the API starts them.
     3. pointsman -c new/pointsman.toml test            runs the tests of the rule
     4. pointsman -c new/pointsman.toml check --online  asks all systems whether they will do
     5. pointsman -c new/pointsman.toml run             serves
