@@ -50,8 +50,10 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
         let vouches = of.authserv_id.is_some();
         (("patchwork", name), (&of.url, &of.people), vouches)
     });
-    let patchews =
-        settings.patchew.iter().map(|(name, of)| (("patchew", name), (&of.url, &of.people), false));
+    let patchews = settings
+        .patchew
+        .iter()
+        .map(|(name, of)| (("patchew", name), (&of.url, &of.people), of.authserv_id.is_some()));
     for ((kind, name), (url, people), vouches) in patchworks.chain(patchews) {
         let connection = Connection {
             hosts: vec![host(url)],

@@ -7,6 +7,7 @@ use super::*;
 
 mod defaults;
 mod faults;
+mod series;
 mod told;
 mod trees;
 

@@ -273,6 +273,7 @@ async fn a_monitor_is_told_how_it_goes() {
       open_runs: 1
       waiting: "[as it is]"
       waiting_at: "[as it is]"
+    polled: {}
     reconcile: "[as it is]"
     rules:
       count: 1

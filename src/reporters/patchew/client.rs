@@ -166,15 +166,12 @@ impl Client {
     /// Goes through a list, page by page, until `is_enough` of one page; whatever can be read.
     ///
     /// A page is found by its number: the address that is told may be of a host behind a proxy.
-    pub(super) async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<T: DeserializeOwned + Send + Sync>(
         &self,
         (by, path, query): (By, &[&str], &[(&str, &str)]),
         what: &str,
         is_enough: impl Fn(&[T]) -> bool + Send,
-    ) -> Result<Vec<T>, Failure>
-    where
-        T: Send + Sync,
-    {
+    ) -> Result<Vec<T>, Failure> {
         let mut items: Vec<T> = Vec::new();
         let mut offset = 0;
         for _ in 0..Self::PAGES_MAX {

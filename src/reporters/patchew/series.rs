@@ -48,8 +48,8 @@ impl Source {
         let is_whole = is_whole && head.is_complete;
         if is_whole {
             let sender = &event.series.submitter.email;
-            let heard = self.heard((project, &id), &head, (&patches, sender)).await?;
-            (event.series.hints, event.series.submitter.vouched) = heard;
+            let said = self.heard((project, &id), &head, (&patches, sender)).await?;
+            (event.series.hints, event.series.submitter.vouched) = said;
         }
         Ok(Some(Found { event, is_whole }))
     }

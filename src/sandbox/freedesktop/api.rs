@@ -64,13 +64,13 @@ impl Memory {
                 Ok(Reply::json(200, &json))
             }
             ["patches", id] => {
-                let patch = self.patch(id)?;
+                let one = self.patch(id)?;
                 let json = json!({
                     "id": number(id),
-                    "project": patch.project,
-                    "name": patch.mail.title,
-                    "date": date(patch.mail.date),
-                    "submitter": patch.submitter,
+                    "project": one.project,
+                    "name": one.mail.title,
+                    "date": date(one.mail.date),
+                    "submitter": one.submitter,
                     "state": 1,
                     "content": "diff",
                 });

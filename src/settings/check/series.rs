@@ -34,6 +34,11 @@ impl Section for PatchworkSettings {
             "is not known to the Patchwork of freedesktop.org: give `username` and `password`",
         );
         complaints.when(
+            self.fork == Fork::Freedesktop && self.authserv_id.is_some(),
+            &["authserv_id"],
+            "does not help: the Patchwork of freedesktop.org does not show what mail servers say",
+        );
+        complaints.when(
             !is_slug(&self.context_prefix),
             &["context_prefix"],
             "has other characters than `a-z`, `A-Z`, `0-9`, `-` and `_`, or more than 100 of them",
@@ -70,6 +75,8 @@ impl Section for PatchewSettings {
             &["username"],
             "is missing: queues are only for those who have an account",
         );
+        let is_blank = self.authserv_id.as_ref().is_some_and(|server| server.trim().is_empty());
+        complaints.when(is_blank, &["authserv_id"], "is empty");
         complaints.when(self.tester.trim().is_empty(), &["tester"], "is empty");
         let is_blank = self.capabilities.iter().any(|word| word.trim().is_empty());
         complaints.when(is_blank, &["capabilities"], "has an empty word in it");

@@ -12,7 +12,9 @@ async fn the_first_bad_patch_of_five_is_found_with_three_builds_more() {
     assert!(built.len() <= 1 + 3, "{built:?}");
     let blamed = town.checks(posted.patches[2]);
     assert!(
-        blamed.iter().any(|check| check.contains("fail") && check.to_lowercase().contains("patch 3 of 5")),
+        blamed
+            .iter()
+            .any(|check| check.contains("fail") && check.to_lowercase().contains("patch 3 of 5")),
         "{blamed:#?}"
     );
     let told = town.slack.messages();

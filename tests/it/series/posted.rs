@@ -25,7 +25,7 @@ async fn a_series_is_built_on_a_branch_and_told_on_every_patch_and_in_the_channe
         let checks = town.checks(*patch);
         let states: Vec<_> = checks.iter().filter_map(|check| check.split(':').next()).collect();
         assert_eq!(states.last(), Some(&"pointsman-kvm success"), "{checks:#?}");
-        assert!(states.contains(&"pointsman-apply-points success"), "{checks:#?}");
+        assert!(states.contains(&"pointsman-git-points success"), "{checks:#?}");
         assert!(checks.iter().any(|check| check.contains("main")), "the base: {checks:#?}");
     }
     let told = town.slack.messages();
@@ -99,7 +99,7 @@ async fn what_does_not_apply_is_said_with_file_line_and_base() {
     assert_eq!(look.runs[0].state, "conflict");
     let checks = town.checks(posted.patches[0]);
     let last = checks.last().unwrap();
-    assert!(last.starts_with("pointsman-apply-points fail"), "{checks:#?}");
+    assert!(last.starts_with("pointsman-git-points fail"), "{checks:#?}");
     assert!(last.contains("point-2"), "{checks:#?}");
     town.world.end().await;
 }

@@ -81,8 +81,8 @@ impl FreedesktopPoller {
                 place.note(&event);
                 continue;
             }
-            let is_ill = failed_in_a_row >= FAILURES_MAX;
-            if is_ill || haul.mails >= MAILS_MAX || (since.is_none() && place.is_full()) {
+            let gives_up = failed_in_a_row >= FAILURES_MAX;
+            if gives_up || haul.mails >= MAILS_MAX || (since.is_none() && place.is_full()) {
                 if let Some(since) = since {
                     place.keep(event, since);
                     continue;

@@ -235,12 +235,12 @@ async fn a_run_that_has_ended_does_not_wait_again() {
 #[tokio::test]
 async fn half_a_report_is_finished_and_nothing_is_doubled() {
     let desk = Desk::new().await;
-    let path = format!("/patches/{}/checks", desk.posted.patches[2]);
-    desk.world.stand_in.set_broken(&path, 503);
+    let place = format!("/patches/{}/checks", desk.posted.patches[2]);
+    desk.world.stand_in.set_broken(&place, 503);
     let failed = desk.fails(&desk.report).await;
     let patch = desk.posted.patches[2].to_string();
     insta::assert_snapshot!(failed.replace(&patch, "N"), @"temporary failure: cannot read the checks on patch N: Sorry: 503 Service Unavailable");
-    desk.world.stand_in.set_broken(&path, 0);
+    desk.world.stand_in.set_broken(&place, 0);
     desk.reporter.tell(&desk.report, Try::Again).await.unwrap();
     let counts: Vec<_> = (1..=3).map(|patch| desk.checks(patch).len()).collect();
     assert_eq!(counts, [1, 1, 1]);
