@@ -271,7 +271,7 @@ async fn execute(arguments: Arguments, console: &mut Console) -> Exit {
     let Arguments { common, command } = arguments;
     let done = match command {
         Command::Run => run::run(&common, console).await,
-        Command::Init(init) => init::run(&common, init, console),
+        Command::Init(init) => init::run(&common, &init, console),
         Command::Check(check) => check::run(&common, check, console).await,
         Command::Test(test) => Box::pin(test::run(&common, test, console)).await,
         Command::Explain(explain) => explain::run(&common, explain, console).await,

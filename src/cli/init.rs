@@ -65,11 +65,11 @@ pub(super) struct Init {
     yes: bool,
 }
 
-pub(super) fn run(common: &Common, asked: Init, console: &mut Console) -> anyhow::Result<Exit> {
+pub(super) fn run(common: &Common, asked: &Init, console: &mut Console) -> anyhow::Result<Exit> {
     let settings = asked.dir.join("pointsman.toml");
     refuse_to_replace(&settings)?;
     let dir = asked.dir.clone();
-    let answers = Questions::new(asked.yes, console).all(&asked)?;
+    let answers = Questions::new(asked.yes, console).all(asked)?;
     let rules = dir.join("rules").join(format!("{}.toml", file_name(&answers.project)));
     refuse_to_replace(&rules)?;
     let text = answers.settings();

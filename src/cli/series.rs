@@ -5,6 +5,7 @@
 //! out of it.
 
 use anyhow::{anyhow, bail};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::console::Console;
@@ -80,7 +81,7 @@ async fn ask(common: &Common, wish: Wish, console: &mut Console) -> anyhow::Resu
     let Some(prepared) = load::prepared(settings, console)? else { return Ok(Exit::Usage) };
     check_names(&prepared, &wish.rules)?;
     let ledger = Ledger::attach(&prepared.settings.ledger.path, console.clock().clone())?;
-    let event = event(&ledger, wish, console).await?;
+    let event = event(&ledger, wish, console.clock().now()).await?;
     let intake = intake(event);
     let id = intake.id.clone();
     let (stored, _) = ledger.put(vec![intake], prepared.decide()).await?;
@@ -111,13 +112,12 @@ fn check_names(prepared: &Prepared, names: &[String]) -> anyhow::Result<()> {
 }
 
 /// The event, about the series as it was told when it was news.
-async fn event(ledger: &Ledger, wish: Wish, console: &Console) -> anyhow::Result<SeriesEvent> {
+async fn event(ledger: &Ledger, wish: Wish, now: Timestamp) -> anyhow::Result<SeriesEvent> {
     let subject = ledger::subject(ledger, &wish.subject).await?;
     let Some(posted) = ledger.series_posted(subject.clone(), wish.version).await? else {
         let version = wish.version.map(|version| format!(" v{version} of")).unwrap_or_default();
         bail!("the ledger knows no series that was posted as{version} `{subject}`");
     };
-    let now = console.clock().now();
     let by = Sender {
         id: Some("operator".to_owned()),
         name: "the operator".to_owned(),

@@ -121,8 +121,8 @@ impl World {
         let built = builds.filter_map(|build| build.parameters.get("BRANCH").cloned()).collect();
         let last = |patch: &u64| {
             let checks = self.patchwork.checks(*patch);
-            let ours = checks.into_iter().filter(|check| check.context.ends_with("series"));
-            ours.last().map(|check| (check.state, check.description)).unwrap_or_default()
+            let mut ours = checks.into_iter().filter(|check| check.context.ends_with("series"));
+            ours.next_back().map(|check| (check.state, check.description)).unwrap_or_default()
         };
         Told { built, checks: posted.patches.iter().map(last).collect() }
     }

@@ -87,7 +87,7 @@ fn by_paths<'s>(settings: &'s GitSettings, touched: &Touched) -> Vec<&'s str> {
         found.push((count, branches));
     }
     found.retain(|(count, _)| *count > 0);
-    found.sort_by(|left, right| right.0.cmp(&left.0));
+    found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     found.iter().flat_map(|(_, branches)| branches.iter().map(String::as_str)).collect()
 }
 
@@ -225,7 +225,8 @@ mod tests {
     fn most_files_count_most() {
         let settings = settings("paths = { 'a/*' = ['one'], 'b/**' = ['two'], 'c' = ['three'] }");
         let found = |paths: &[&str]| {
-            let diff: String = paths.iter().map(|p| format!("diff --git a/{p} b/{p}\n")).collect();
+            let diff: Vec<_> = paths.iter().map(|p| format!("diff --git a/{p} b/{p}\n")).collect();
+            let diff = diff.concat();
             by_paths(&settings, &Touched::of([diff.as_bytes()]))
         };
         assert_eq!(found(&["a/x", "b/x/y", "b/z"]), ["two", "one"]);

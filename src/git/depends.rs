@@ -137,7 +137,7 @@ impl Repository {
         let call =
             Call::new(["diff-tree", "--stdin", "-p", "-r", "--no-ext-diff", "--no-textconv"]);
         let call = call.env("GIT_LITERAL_PATHSPECS", "1").arg("--");
-        let call = touched.paths().take(Self::PATHS_MAX).fold(call, |call, path| call.arg(path));
+        let call = touched.paths().take(Self::PATHS_MAX).fold(call, Call::arg);
         let diffs = self.local(call.stdin(format!("{commits}\n"))).await?.stdout;
         let ids = self.local(Call::new(["patch-id", "--stable"]).stdin(diffs)).await?.text();
         let pairs = ids.lines().filter_map(|line| line.split_once(' '));

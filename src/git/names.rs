@@ -47,15 +47,10 @@ pub fn of_series(prefix: &str, order: &ApplyOrder) -> String {
     let is_number = series.id.bytes().all(|byte| byte.is_ascii_digit())
         && !series.id.starts_with('0')
         && is_plain(&series.id);
-    let id = match is_number {
-        true => series.id.clone(),
-        false => digest("m", &[project, series.id.as_bytes()]),
-    };
-    let mut name = format!("{prefix}/{source}/{id}/v{}", series.version);
-    if order.respin > 0 {
-        name.push_str(&format!("-r{}", order.respin));
-    }
-    name
+    let id =
+        if is_number { series.id.clone() } else { digest("m", &[project, series.id.as_bytes()]) };
+    let name = format!("{prefix}/{source}/{id}/v{}", series.version);
+    if order.respin > 0 { format!("{name}-r{}", order.respin) } else { name }
 }
 
 /// Whether `text` means the same in a reference wherever that is kept.

@@ -72,7 +72,7 @@ impl Repository {
     ) -> Result<Vec<(String, CommitSha)>, Failure> {
         let limits = Limits { time: self.settings.push_timeout, ..Limits::PUSH };
         let call = Call::new(["ls-remote", "--quiet", "--refs", "--", address.as_str()]);
-        let call = references.iter().fold(call, |call, reference| call.arg(reference));
+        let call = references.iter().fold(call, Call::arg);
         let output = self.git.run(self.access.open(call.limits(limits), address)).await?;
         if !output.is_done() {
             let complaint = output.complaint();

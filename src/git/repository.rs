@@ -72,8 +72,10 @@ impl Repository {
         let name = format!("git.{name}");
         let what = || format!("cannot use `{name}`");
         let addresses = [&settings.upstream, &settings.push].into_iter();
-        let mut protocols: Vec<Protocol> =
-            addresses.chain(settings.upstreams.values()).map(|of| of.protocol()).collect();
+        let mut protocols: Vec<Protocol> = addresses
+            .chain(settings.upstreams.values())
+            .map(super::address::Address::protocol)
+            .collect();
         protocols.sort();
         protocols.dedup();
         Ok(Self {
@@ -110,7 +112,7 @@ impl Repository {
             self.local(Call::new(["rev-parse", "--is-bare-repository"])).await?;
             Ok(())
         };
-        self.ready.get_or_try_init(|| open).await.map(|()| ())
+        self.ready.get_or_try_init(|| open).await.copied()
     }
 
     /// Makes the repository beside its place, so that what is in its place is whole.

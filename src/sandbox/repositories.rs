@@ -45,11 +45,11 @@ impl Repositories {
              data 10\nGo onwards\n"
         );
         if !parent.is_empty() {
-            script.push_str(&format!("from {parent}\n"));
+            script += &["from ", &parent, "\n"].concat();
         }
         for (path, content) in files {
-            script
-                .push_str(&format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len()));
+            let change = format!("M 100644 inline {path}\ndata {}\n{content}\n", content.len());
+            script += &change;
         }
         git(&upstream, &["fast-import", "--quiet"], None, script.as_bytes()).await?;
         git(&upstream, &["rev-parse", &name], None, &[]).await

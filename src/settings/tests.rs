@@ -41,6 +41,7 @@ fn lines(faults: &[SettingsFault]) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it shows all of them")]
 fn without_files_and_variables_the_defaults_hold() {
     let settings = load(&[], &[]).unwrap();
     insta::assert_debug_snapshot!(settings, @r#"

@@ -34,9 +34,10 @@ async fn what_is_written_is_well_and_passes_its_tests() {
             let project = if kind.has_series() { "oak-kettle" } else { "oak/kettle" };
             let mut arguments = vec!["init", &dir, "--yes", "--forge", forge, "--broker", broker];
             arguments.extend(["--project", project]);
-            arguments.extend(match pipelines {
-                true => ["--gitlab", "https://gitlab.example", "--job", "oak/patches"].as_slice(),
-                false => &["--jenkins", "https://ci.example/jenkins"],
+            arguments.extend(if pipelines {
+                ["--gitlab", "https://gitlab.example", "--job", "oak/patches"].as_slice()
+            } else {
+                &["--jenkins", "https://ci.example/jenkins"]
             });
             if kind.has_series() {
                 let who = if kind == Kind::Patchew { "ada@oak.example" } else { "17" };
@@ -200,6 +201,7 @@ async fn what_cannot_be_is_refused() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a dialogue is read as a whole")]
 async fn for_patch_series_it_is_asked_where_they_belong_and_where_they_go() {
     let world = World::new();
     let dir = world.file("new");

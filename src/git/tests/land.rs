@@ -69,10 +69,10 @@ impl Land {
 
     /// What the place that is pushed to asks about each push.
     pub(crate) fn hook(&self, script: &str) {
-        self.script(&self.folder("push.git/hooks/pre-receive"), script);
+        Self::script(&self.folder("push.git/hooks/pre-receive"), script);
     }
 
-    pub(crate) fn script(&self, path: &Path, script: &str) {
+    pub(crate) fn script(path: &Path, script: &str) {
         use std::os::unix::fs::PermissionsExt;
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -158,14 +158,18 @@ pub(crate) fn dependency(branch: &Branch, letters: &[Vec<u8>]) -> Dependency {
 pub(crate) async fn applied(repository: &Repository, work: &Work<'_>) -> Branch {
     match repository.apply(work).await.unwrap() {
         Outcome::Applied(branch) => branch,
-        other => panic!("{other:?}"),
+        other @ (Outcome::Conflict(_) | Outcome::Held(_) | Outcome::Refused(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 
 pub(crate) async fn conflict(repository: &Repository, work: &Work<'_>) -> Refusal {
     match repository.apply(work).await.unwrap() {
         Outcome::Conflict(refusal) => refusal,
-        other => panic!("{other:?}"),
+        other @ (Outcome::Applied(_) | Outcome::Held(_) | Outcome::Refused(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 

@@ -26,9 +26,9 @@ fn push_order(name: &str, sha: &CommitSha) -> PushOrder {
     PushOrder { subject, sha: sha.clone(), name: name.to_owned() }
 }
 
-fn permanent(failure: Failure) -> String {
+fn permanent(failure: &Failure) -> String {
     assert!(matches!(failure, Failure::GiveUp(_)), "{failure:?}");
-    chain(&failure)
+    chain(failure)
 }
 
 /// All references that are pushed, with when each was last written.
@@ -107,8 +107,8 @@ async fn a_branch_of_somebody_else_stays_as_it_is() {
     let before = land.pushed().await;
     for _ in 0..2 {
         let repository = land.repository("");
-        let error = permanent(repository.apply(&work(&order, &letters)).await.unwrap_err());
-        let stands = &before[0].1[..12];
+        let error = permanent(&repository.apply(&work(&order, &letters)).await.unwrap_err());
+        let stands = before[0].1.get(..12).unwrap();
         assert_eq!(
             error,
             format!(
@@ -129,7 +129,7 @@ async fn a_branch_that_only_looks_like_ours_is_somebody_elses() {
     let theirs = land.repository("committer = 'Mallory <mallory@forge.example>'");
     let forged = applied(&theirs, &work(&order, &letters)).await;
     let error = land.repository("").apply(&work(&order, &letters)).await.unwrap_err();
-    assert!(permanent(error).contains("is never moved"));
+    assert!(permanent(&error).contains("is never moved"));
     assert_eq!(land.pushed().await, [(forged.name, forged.sha.to_string())]);
 }
 
@@ -150,9 +150,9 @@ async fn a_part_of_a_series_is_a_branch_of_its_own() {
     assert_eq!(names, ["v1", "v1-p0", "v1-p1"].map(|v| format!("pointsman/source-main/7/{v}")));
 
     let other = push_order(&branch.up_to(0).name, &branch.sha);
-    assert!(permanent(repository.push(&other).await.unwrap_err()).contains("is never moved"));
+    assert!(permanent(&repository.push(&other).await.unwrap_err()).contains("is never moved"));
     let unknown = push_order("pointsman/x", &sha(&"a".repeat(40)));
-    let error = permanent(repository.push(&unknown).await.unwrap_err());
+    let error = permanent(&repository.push(&unknown).await.unwrap_err());
     assert!(error.ends_with("is not in our repository"), "{error}");
 }
 
@@ -167,7 +167,7 @@ async fn only_what_has_our_prefix_is_ours() {
             repository.remove(name, &branch.sha).await.unwrap_err(),
         ];
         for failure in failures {
-            assert!(permanent(failure).contains("is no branch of ours"), "{name}");
+            assert!(permanent(&failure).contains("is no branch of ours"), "{name}");
         }
     }
 }
@@ -222,7 +222,7 @@ async fn a_lost_answer_is_looked_for() {
     let land = land().await;
     let hook = land.folder("push.git/hooks/post-receive");
     // Ends git with all that it has begun, when the reference is written.
-    land.script(&hook, "kill -9 -$(ps -o pgid= -p $$ | tr -d ' ')");
+    Land::script(&hook, "kill -9 -$(ps -o pgid= -p $$ | tr -d ' ')");
     let (order, letters) = (order("7"), series(&land).await);
     let outcome = land.repository("").apply(&work(&order, &letters)).await.unwrap();
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");

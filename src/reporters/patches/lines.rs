@@ -171,8 +171,10 @@ base-commit: dddddddddddddddddddddddddddddddddddddddd
 
     #[test]
     fn a_flood_is_not_kept() {
-        let flood: String =
-            (0..1_000).map(|n| format!("Depends-on: <{n}@x>\nnote-{n}: x\n")).collect();
+        let flood: String = (0..1_000)
+            .map(|n| format!("Depends-on: <{n}@x>\nnote-{n}: x\n"))
+            .collect::<Vec<_>>()
+            .concat();
         let hints = hints(&[&flood]);
         assert_eq!((hints.depends.len(), hints.notes.len()), (LIST_MAX, NOTES_MAX));
     }

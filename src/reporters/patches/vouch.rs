@@ -3,9 +3,10 @@
 //! `Authentication-Results` (RFC 8601) can be written by anybody.  A server puts its own above all
 //! that was there before, so the first that bears the trusted server's name is its own.
 
-/// Whether the first of `results`, the `Authentication-Results` of a mail, that is `server`'s says
-/// that the mail with this `From` is from `email`: by DMARC, or by a signature (DKIM) of the domain
-/// of the address, or of one that it is below.
+/// Whether `server` says that the mail with this `From` is from `email`.
+///
+/// The first of `results`, the `Authentication-Results` of a mail, that is `server`'s has to say so:
+/// by DMARC, or by a signature (DKIM) of the domain of the address, or of one that it is below.
 pub fn is_vouched(from: Option<&str>, results: &[&str], server: &str, email: &str) -> bool {
     let Some((_, domain)) = email.rsplit_once('@') else { return false };
     // A list that puts its own address there proves its own only.

@@ -5,7 +5,6 @@
 //! given to us and is told again is the same event.
 
 use serde_json::json;
-use url::Url;
 
 use super::client::{By, is_segment, number_of, said};
 use super::cursor::{Queued, Taken, mark};
@@ -233,7 +232,7 @@ impl super::Source {
     async fn git_result(&self, project: &str, msgid: &str) -> Result<Option<ResultRow>, Failure> {
         let what = format!("cannot read result `git` of `{}`", said(msgid));
         let id = self.client.project(project).await?.to_string();
-        let url: Url = self.client.api(&["projects", &id, "series", msgid, "results", "git"]);
+        let url = self.client.api(&["projects", &id, "series", msgid, "results", "git"]);
         let answer = self.client.find(url, &what).await?;
         answer.map(|answer| answer.json(&what)).transpose()
     }

@@ -61,7 +61,7 @@ impl Patchew {
             Part::Build => {
                 let test = about.of.test.as_ref();
                 let name = test.map_or(&report.rule, |test| &test.name);
-                let branch = about.branch.as_ref().map(|branch| reference(branch));
+                let branch = about.branch.as_ref().map(reference);
                 let head = test.map(|test| test.head.clone()).or(branch);
                 let data = json!({
                     "head": head.unwrap_or_else(|| report.revision.clone()),

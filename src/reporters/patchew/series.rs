@@ -169,7 +169,7 @@ fn patches(head: &Head) -> (Vec<&Patch>, bool) {
     let mut by_number: BTreeMap<u32, (bool, bool, Option<Timestamp>, &Patch)> = BTreeMap::new();
     for patch in &head.patches {
         let heading = Heading::of(&patch.subject);
-        let number = heading.number.map(|(number, _)| number).or(patch.patch_num).unwrap_or(1);
+        let number = heading.number.map(|(number, _)| number).or(patch.number).unwrap_or(1);
         let is_other = address(patch.sender.as_ref()) != own;
         let rank = (heading.version != version, is_other, date(&patch.date), patch);
         let kept = by_number.entry(number).or_insert(rank);
@@ -211,7 +211,7 @@ mod tests {
             subject: subject.to_owned(),
             date: format!("2026-11-20T08:15:{second:02}"),
             sender: None,
-            patch_num: None,
+            number: None,
         }
     }
 

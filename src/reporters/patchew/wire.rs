@@ -64,8 +64,8 @@ pub(super) struct Patch {
     pub(super) date: String,
     #[serde(default)]
     pub(super) sender: Option<Address>,
-    #[serde(default)]
-    pub(super) patch_num: Option<u32>,
+    #[serde(default, rename = "patch_num")]
+    pub(super) number: Option<u32>,
 }
 
 /// A project, or a result: where it is.

@@ -104,9 +104,10 @@ impl Poll {
     }
 
     /// Complains about something, unless the same was said of it last.
-    pub(super) fn complain(&self, about: &str, text: String) {
+    pub(super) fn complain(&self, about: &str, text: impl Into<String>) {
         /// When so much was said, all of it may be said again.
         const SAID_MAX: usize = 1_000;
+        let text = text.into();
         let is_new = self.with_state(|state| {
             if state.complained.len() >= SAID_MAX {
                 state.complained.clear();

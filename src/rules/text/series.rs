@@ -103,7 +103,7 @@ impl Facts<'_> {
             "url": address(series.url.as_deref()),
             "patch": patch,
             "base": self.base(),
-            "branch": of.branch.as_ref().and_then(|branch| fetched(branch)),
+            "branch": of.branch.as_ref().and_then(fetched),
             "is_merged": of.branch.as_ref().is_some_and(|branch| branch.is_merged),
             "tried": tried.iter().take(TRIED_MAX).map(|one| self.base_tried(one)).collect::<Vec<_>>(),
             "more": tried.len().saturating_sub(TRIED_MAX),

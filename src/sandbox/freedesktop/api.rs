@@ -52,7 +52,7 @@ impl Memory {
             }
             ["projects", name, "events"] => Ok(self.events(call, name)),
             ["projects", name, "series"] => Ok(self.list_series(call, name)),
-            ["series", id] => Ok(Reply::json(200, &self.series_json(number(id), self.one(id)?))),
+            ["series", id] => Ok(Reply::json(200, &Self::series_json(number(id), self.one(id)?))),
             ["series", id, "revisions", version] => {
                 let at = version.parse::<usize>().unwrap_or_default().checked_sub(1);
                 let revision = at.and_then(|at| self.one(id).ok()?.revisions.get(at));
@@ -99,7 +99,7 @@ impl Memory {
         Ok(patch)
     }
 
-    fn series_json(&self, id: u64, series: &Series) -> Value {
+    fn series_json(id: u64, series: &Series) -> Value {
         let last = series.revisions.last();
         json!({
             "id": id,
@@ -153,7 +153,7 @@ impl Memory {
         let mut new: Vec<_> =
             here.filter(|(series, _)| since.is_none_or(|since| series.updated > since)).collect();
         new.sort_by_key(|(series, _)| series.updated);
-        let json = new.into_iter().map(|(series, number)| self.series_json(number, series));
+        let json = new.into_iter().map(|(series, number)| Self::series_json(number, series));
         self.page(call, json.collect())
     }
 

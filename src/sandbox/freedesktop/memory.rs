@@ -144,19 +144,18 @@ impl Memory {
         }
         let revision = Revision { cover: new.cover.clone(), total: new.count(), patches };
         let is_complete = revision.patches.len() == revision.total as usize;
-        let number = match series {
-            Some(number) => number,
-            None => {
-                self.series.push(Series {
-                    project,
-                    name: new.title.clone(),
-                    submitter,
-                    submitted: new.date,
-                    updated: now,
-                    revisions: Vec::new(),
-                });
-                last(&self.series)
-            }
+        let number = if let Some(number) = series {
+            number
+        } else {
+            self.series.push(Series {
+                project,
+                name: new.title.clone(),
+                submitter,
+                submitted: new.date,
+                updated: now,
+                revisions: Vec::new(),
+            });
+            last(&self.series)
         };
         if let Some(series) = self.series_mut(number) {
             series.revisions.push(revision);

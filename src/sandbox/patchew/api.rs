@@ -69,7 +69,7 @@ impl Memory {
                 let row = series.results.iter().find(|row| row.name == *name);
                 let row = row.ok_or_else(Reply::not_found)?;
                 let place = self.series_uri(project, series);
-                Ok(Reply::json(200, &self.result_json(&place, row)))
+                Ok(Reply::json(200, &Self::result_json(&place, row)))
             }
             _ => Err(Reply::not_found()),
         }
@@ -126,7 +126,7 @@ impl Memory {
     }
 
     fn rows(&self, call: &Call, place: &str, rows: &[Row]) -> Reply {
-        self.page(call, rows.iter().map(|row| self.result_json(place, row)).collect())
+        self.page(call, rows.iter().map(|row| Self::result_json(place, row)).collect())
     }
 
     fn message(&self, id: &str, msgid: &str, is_mbox: bool) -> Result<Reply, Reply> {

@@ -128,7 +128,7 @@ impl Memory {
         with(self.series_json(project, series), own)
     }
 
-    pub(super) fn result_json(&self, place: &str, row: &Row) -> Value {
+    pub(super) fn result_json(place: &str, row: &Row) -> Value {
         json!({
             "resource_uri": format!("{place}results/{}/", row.name),
             "name": row.name,

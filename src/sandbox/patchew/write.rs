@@ -69,7 +69,7 @@ impl Memory {
             return Err(Reply::json(400, &json!({ "status": ["This field is required."] })));
         }
         let data = call.body.get("data").cloned();
-        let has_head = |data: &Value| data.get("head").is_some_and(|head| head.is_string());
+        let has_head = |data: &Value| data.get("head").is_some_and(Value::is_string);
         if is_test && data.as_ref().is_some_and(|data| !has_head(data)) {
             return Err(Reply::json(400, &json!({ "head": ["This field is required."] })));
         }

@@ -239,6 +239,7 @@ async fn an_author_whom_the_server_refuses_keeps_nothing_back() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of addresses")]
 fn an_address_that_is_odd_or_known_is_not_written_to() {
     let seen = |email: &str, name: &str| {
         let report = told_of(|of| {

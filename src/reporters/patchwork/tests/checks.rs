@@ -252,7 +252,7 @@ async fn a_page_that_patchwork_refuses_is_left_out() {
     let long = format!("https://ci.example/{}", "x".repeat(300));
     for url in [Some(long), Some("http://jenkins:8080/".to_owned()), None] {
         let rule = format!("rule-{}", url.as_deref().unwrap_or_default().len());
-        desk.tell(&Report { url, rule, ..desk.report.clone() }).await;
+        desk.tell(&Report { rule, url, ..desk.report.clone() }).await;
     }
     assert!(desk.checks(1).iter().all(|check| check.target_url.is_none()));
     assert_eq!(desk.checks(1).len(), 3);

@@ -32,7 +32,7 @@ async fn what_the_author_says_is_heard_where_it_counts() {
         ),
     ));
     new.patches[0].message.push_str("\n---\nCI-tag: not-here");
-    new.patches[0].diff.push_str(&format!("base-commit: {base}\n"));
+    new.patches[0].diff.push_str(&["base-commit: ", &base, "\n"].concat());
     new.patches[1].message.push_str("\nCI-tag: Skip");
     new.patches[2].message.push_str("\n---\nCI-tag: nor-here\nDepends-on: <below@x.example>");
     let event = heard(&mut world, &new).await;
