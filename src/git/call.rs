@@ -117,7 +117,7 @@ impl Call {
         self
     }
 
-    /// A variable of its environment, which is otherwise empty but for what [`Git`] sets.
+    /// A variable of its environment, which is otherwise empty but for what [`Git`](super::process::Git) sets.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
