@@ -303,13 +303,15 @@ impl<'a> Narrator<'a> {
         }
         let (topic, body) = mq_notifier_message(change);
         let value = |name| change.parameters.iter().find(|(given, _)| given == name);
-        let head = value("HEAD").map(|(_, head)| short(head).to_owned()).unwrap_or_default();
+        let head = value("HEAD").map(|(_, head)| format!("HEAD={}", short(head)));
+        let branch = || value("BRANCH").map(|(_, branch)| format!("BRANCH={branch}"));
+        let head = head.or_else(branch).unwrap_or_default();
         let is_ours = value("POINTSMAN_RUN").is_some_and(|(_, run)| !run.is_empty());
         let number = change.number.map(|number| format!(" #{number}")).unwrap_or_default();
         let job = format!("{}{number}", change.job);
         let detail = match &change.phase {
             Phase::Queued if is_ours => {
-                let detail = part(Look::Plain, format!("{job} HEAD={head}"));
+                let detail = part(Look::Plain, format!("{job} {head}"));
                 let what = part(Look::Plain, "buildWithParameters");
                 return self.arrow((OURSELVES, "jenkins"), what, detail).await;
             }

@@ -231,6 +231,9 @@ fn description(report: &Report, about: &AboutSeries, number: u32) -> String {
         count => format!(", broken by patch {blamed}/{count}"),
     });
     let text = words(report);
+    // Our own words say which patch is to blame; that it is this one is said besides.
+    let is_said = |blame: &String| !blame.contains('/') || !text.contains("first bad");
+    let blame = blame.filter(is_said);
     // Our own words say upon which base it is, and whether that is broken, too.
     let branch = about.branch.as_ref();
     let branch = branch.filter(|branch| !text.contains(branch.base.sha.short()));

@@ -238,3 +238,20 @@ async fn each_patch_has_a_verdict_of_its_own_where_the_rule_says_so() {
         assert!(did.contains(wanted), "{wanted}: {did:#?}");
     }
 }
+
+#[tokio::test]
+async fn whatever_a_life_ends_with_in_hand_nothing_is_built_or_told_twice() {
+    let (world, lives) = (World::new(RULES), World::new(RULES));
+    for world in [&world, &lives] {
+        *world.company.bad_from.lock().unwrap() = 3;
+    }
+    let told = |did: Vec<String>| {
+        // Applying and pushing again change nothing.
+        let changes = |what: &&String| !(what.starts_with("apply") || what.starts_with("push"));
+        let mut did: Vec<_> = did.iter().filter(changes).cloned().collect();
+        did.sort();
+        did
+    };
+    let wanted = told(world.hears(posted("71", 1, 5)).await);
+    assert_eq!(told(lives.hears_and_dies(posted("71", 1, 5)).await), wanted);
+}

@@ -1,6 +1,6 @@
 //! A ledger on a real file, real rules, and a repository and builds that say what they are told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ use crate::worker::{Site, Worker};
 #[derive(Default)]
 pub(super) struct Company {
     pub(super) did: Mutex<Vec<String>>,
+    /// What was started or told, by what would be looked for.
+    known: Mutex<BTreeSet<String>>,
     /// Builds of this many patches, and of more, fail; none when 0.
     pub(super) bad_from: Mutex<u32>,
     pub(super) is_base_bad: Mutex<bool>,
@@ -39,6 +41,12 @@ pub(super) struct Company {
 impl Company {
     fn notes(&self, what: String) {
         self.did.lock().unwrap().push(what);
+    }
+
+    /// Whether it is there already, which whoever tries again looks for.
+    fn has(&self, key: String, attempt: Try) -> bool {
+        let is_new = self.known.lock().unwrap().insert(key);
+        !is_new && attempt == Try::Again
     }
 }
 
@@ -99,9 +107,11 @@ impl Tree for Company {
 
 #[async_trait]
 impl Executor for Company {
-    async fn start(&self, order: &Order, _attempt: Try) -> Result<Sighting, Failure> {
+    async fn start(&self, order: &Order, attempt: Try) -> Result<Sighting, Failure> {
         let branch = order.parameters.get("BRANCH").cloned().unwrap_or_default();
-        self.notes(format!("build {branch}"));
+        if !self.has(order.run.to_string(), attempt) {
+            self.notes(format!("build {branch}"));
+        }
         let part = branch.rsplit_once("-p").and_then(|(_, patch)| patch.parse::<u32>().ok());
         let bad_from = *self.bad_from.lock().unwrap();
         let is_bad = match part {
@@ -136,19 +146,22 @@ impl Executor for Company {
 
 #[async_trait]
 impl Reporter for Company {
-    async fn tell(&self, report: &Report, _attempt: Try) -> Result<(), Failure> {
+    async fn tell(&self, report: &Report, attempt: Try) -> Result<(), Failure> {
         let about = report.series.as_ref().unwrap();
         let blamed = about.blamed.map(|patch| format!(", patch {patch} is bad"));
         let broken = if about.was_broken { ", so is the base" } else { "" };
         let patch = about.patch.map(|patch| format!(" {patch}"));
-        self.notes(format!(
+        let what = format!(
             "{} {}{}: {}{}{broken}",
             report.form.as_str(),
             report.rule,
             patch.unwrap_or_default(),
             report.stage.as_str(),
             blamed.unwrap_or_default(),
-        ));
+        );
+        if !self.has(format!("{} {what}", report.run), attempt) {
+            self.notes(what);
+        }
         Ok(())
     }
 
@@ -195,6 +208,35 @@ impl World {
 
     /// Hears of it, does everything that is due, and says what was done.
     pub(super) async fn hears(&self, event: SeriesEvent) -> Vec<String> {
+        self.is_told(event).await;
+        self.did().await
+    }
+
+    /// As [`World::hears`], in lives that each end with something done that nobody has noted.
+    pub(super) async fn hears_and_dies(&self, event: SeriesEvent) -> Vec<String> {
+        self.is_told(event).await;
+        let mut deaths = 0;
+        loop {
+            let mut has_done = false;
+            for connection in self.worker.connections() {
+                for claimed in self.ledger.claim(&connection, 1).await.unwrap() {
+                    let site = &self.worker.sites[&connection];
+                    drop(self.worker.perform(&connection, site, &claimed).await);
+                    deaths += self.ledger.recover().await.unwrap();
+                    for again in self.ledger.claim(&connection, 1).await.unwrap() {
+                        self.worker.perform_and_settle(&connection, again).await.unwrap();
+                    }
+                    has_done = true;
+                }
+            }
+            if !has_done {
+                assert!(deaths > 5, "{deaths}");
+                return self.did().await;
+            }
+        }
+    }
+
+    async fn is_told(&self, event: SeriesEvent) {
         let event = Event::Series(Box::new(event));
         let message = Message { id: Some(event.identity()), ..Message::default() };
         let intake = Intake {
@@ -207,7 +249,6 @@ impl World {
         };
         let (stored, _) = self.ledger.put(vec![intake], Arc::clone(&self.decide)).await.unwrap();
         drop(stored);
-        self.did().await
     }
 
     pub(super) async fn did(&self) -> Vec<String> {
