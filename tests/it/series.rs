@@ -2,4 +2,5 @@
 
 mod blamed;
 mod posted;
+mod revised;
 pub(crate) mod town;
