@@ -41,6 +41,8 @@ pub struct Connection {
     pub people: People,
     /// Whether people have no other lasting id there than their name.
     pub names_last: bool,
+    /// Whether the service itself asks there what is new, so that nobody else has to be believed.
+    pub hears_itself: bool,
     /// Whether senders of mails are strangers there unless somebody vouches for them.
     pub vouches: bool,
 }

@@ -48,13 +48,12 @@ pub fn pollers(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Polled>
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
     let patchworks = settings.patchwork.iter().map(|(name, of)| {
         let vouches = of.authserv_id.is_some();
-        (("patchwork", name), (&of.url, &of.people), vouches)
+        (("patchwork", name), (&of.url, &of.people), (vouches, of.polled_by))
     });
-    let patchews = settings
-        .patchew
-        .iter()
-        .map(|(name, of)| (("patchew", name), (&of.url, &of.people), of.authserv_id.is_some()));
-    for ((kind, name), (url, people), vouches) in patchworks.chain(patchews) {
+    let patchews = settings.patchew.iter().map(|(name, of)| {
+        (("patchew", name), (&of.url, &of.people), (of.authserv_id.is_some(), of.polled_by))
+    });
+    for ((kind, name), (url, people), (vouches, polled_by)) in patchworks.chain(patchews) {
         let connection = Connection {
             hosts: vec![host(url)],
             forms: FORMS,
@@ -62,6 +61,7 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
             has_series: true,
             names_last: kind == "patchew",
             vouches,
+            hears_itself: polled_by == PolledBy::Service,
             people: people.clone(),
             ..Connection::default()
         };

@@ -28,7 +28,7 @@ use crate::worker::backoff::Backoff;
 
 pub mod bus;
 mod night;
-mod own;
+pub(super) mod own;
 
 use night::Night;
 use own::OwnDesk;

@@ -129,10 +129,29 @@ impl Reader {
         event
     }
 
+    /// Whatever is told of series by others where the service asks for them itself is ignored: who
+    /// may publish on the broker could say that a stranger's are of somebody who is trusted.
+    fn believed(&self, source: &str, found: Found) -> Found {
+        let Found::Events(events, kept) = found else { return found };
+        let own = |event: &Event| {
+            let forge = self.directory.forge_at(&event.series()?.instance)?;
+            let hears_itself = self.directory.find(forge)?.hears_itself;
+            (hears_itself && source != super::poll::own::SOURCE).then(|| forge.to_string())
+        };
+        match events.iter().find_map(own) {
+            Some(forge) => {
+                let reason = format!("`{forge}` is asked by the service itself (`polled_by`)");
+                Found::Ignored(reason, kept)
+            }
+            None => Found::Events(events, kept),
+        }
+    }
+
     pub(super) fn intake(&self, source: &'static str, delivered: Delivered) -> Intake {
         let Delivered { message, redelivered, inbox } = delivered;
         let digest = message.digest();
         let (id, found) = self.read(&message);
+        let found = self.believed(source, found);
         if let Found::Dead(reason, _) = &found {
             tracing::warn!(
                 message.id = %id,

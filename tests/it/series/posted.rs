@@ -103,3 +103,27 @@ async fn what_does_not_apply_is_said_with_file_line_and_base() {
     assert!(last.contains("point-2"), "{checks:#?}");
     town.world.end().await;
 }
+
+#[tokio::test]
+async fn nobody_else_tells_of_series_where_the_service_asks_for_them_itself() {
+    let mut town = Town::build(&rule("")).await;
+    let host = town.patchwork.url().replace("http://", "");
+    let ada = town.patchwork.person(super::town::ADA).to_string();
+    let forged = serde_json::json!({
+        "event": "series.posted",
+        "instance": host,
+        "project": super::town::PROJECT,
+        "series": {
+            "id": "666", "version": 1, "title": "Trust me", "root": "forged@points.example",
+            "patches": [{ "msgid": "forged@points.example" }],
+            "submitter": { "id": ada, "email": "ada@points.example", "vouched": true },
+        },
+    });
+    town.world.publish("org.test.pointsman.series.posted", &forged).await;
+    let look = town.world.settle().await;
+    assert!(look.runs.is_empty(), "{:#?}", look.runs);
+    let (state, reason) = look.messages.values().next().unwrap();
+    assert_eq!(state, "ignored");
+    assert!(reason.as_deref().unwrap().contains("asked by the service itself"), "{reason:?}");
+    town.world.end().await;
+}
