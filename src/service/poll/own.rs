@@ -15,7 +15,7 @@ use crate::web::health::Health;
 use std::sync::Arc;
 
 /// What messages of sources that were asked are said to have come from.
-pub const SOURCE: &str = "poll";
+pub(in crate::service) const SOURCE: &str = "poll";
 
 /// The ledger, and how messages are read for it.
 pub(super) struct OwnDesk {
