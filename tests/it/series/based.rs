@@ -1,7 +1,7 @@
 //! Patchew's story: a series, another one that is based on it, a pipeline of GitLab CI for each, a
 //! result and a letter in the thread.
 
-use jiff::Timestamp;
+use pointsman::clock::Clock;
 use pointsman::sandbox::gitlab::ci::{CiJob, CiSettings};
 use pointsman::sandbox::gitlab::{GitLabStandIn, Options};
 use pointsman::sandbox::mail::MailStandIn;
@@ -26,6 +26,7 @@ const RULES: &str = r#"
 "#;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a story is read as a whole")]
 async fn a_series_based_on_another_is_put_upon_it_built_and_answered() {
     let list = PatchewStandIn::start(patchew::Options::default()).await.unwrap();
     list.add_project(LIST, &[Test::named("gitlab")]);
@@ -69,8 +70,8 @@ async fn a_series_based_on_another_is_put_upon_it_built_and_answered() {
         })
         .await;
 
-    let first = NewSeries::of(LIST, "20261120.blades", 2, Timestamp::now());
-    let mut second = NewSeries::of(LIST, "20261120.grease", 1, Timestamp::now());
+    let first = NewSeries::of(LIST, "20261120.blades", 2, Clock::system().now());
+    let mut second = NewSeries::of(LIST, "20261120.grease", 1, Clock::system().now());
     second.title = "points: Grease the blades".to_owned();
     second.changes[0].path = "grease".to_owned();
     second.cover = Some(format!("They squeak.\n\nBased-on: <{}>\n", first.root()));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use pointsman::clock::Clock;
 use pointsman::sandbox::freedesktop::FreedesktopStandIn;
 use pointsman::sandbox::jenkins::{Automatic, BuildResult, JobSpec};
@@ -49,7 +48,7 @@ async fn each_revision_is_built_by_its_mails_and_has_its_result() {
         })
         .await;
 
-    let mut new = NewSeries::of(PROJECT, "20261120-blades", 2, Timestamp::now());
+    let mut new = NewSeries::of(PROJECT, "20261120-blades", 2, Clock::system().now());
     let series = list.post(&new);
     world.until("the first revision", |look| look.runs.len() == 1).await;
     world.finish().await;
