@@ -19,9 +19,13 @@ use crate::worker::Site;
 /// What they can do.
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
     for (name, git) in &settings.git {
+        let service = &settings.service;
+        // Without the secret the file of the job is not there, and a pipeline that includes it
+        // would never begin.
         ensure!(
-            !git.report_job || settings.service.page_url.is_some(),
-            "`git.{name}.report_job` needs `service.page_url`: the job calls us there"
+            !git.report_job || (service.page_url.is_some() && service.run_secret.is_some()),
+            "`git.{name}.report_job` needs `service.page_url` and `service.run_secret`: the job is \
+             fetched there, and calls us"
         );
         let connection = Connection { is_tree: true, ..Connection::default() };
         directory.insert(connection_name("git", Some(name))?, connection);
