@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
+use crate::event::artifact::ArtifactEvent;
 use crate::event::proposal::{CommentEvent, PullRequestEvent, Pusher};
 use crate::event::series::{Branch, SeriesEvent};
 use crate::subject::{CommitSha, ConnectionName, RunId, Subject, Verdict};
@@ -45,6 +46,8 @@ pub enum Task {
     Notify(Notice),
     /// Ask a forge who somebody is, and how a proposal stands.
     Inquire(Inquiry),
+    /// Ask on which boards an artifact can be run.
+    Survey(Box<Survey>),
     /// Put a series on a branch.
     Apply(Box<ApplyOrder>),
     /// Put a commit that is there on a branch.
@@ -61,6 +64,7 @@ impl Task {
             Self::Report(_) => "report",
             Self::Notify(_) => "notify",
             Self::Inquire(_) => "inquire",
+            Self::Survey(_) => "survey",
             Self::Apply(_) => "apply",
             Self::Push(_) => "push",
         }
@@ -90,6 +94,17 @@ pub enum Inquiry {
         #[serde(default)]
         pusher: Option<(CommitSha, Pusher)>,
     },
+}
+
+/// On which boards an artifact can be run, to be asked of those who have them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Survey {
+    /// The run that waits for the answer.
+    pub run: RunId,
+    /// The artifact.
+    pub artifact: ArtifactEvent,
+    /// What a board has to have.
+    pub tags: Vec<String>,
 }
 
 /// The one comment about a subject that is kept up to date.
@@ -145,6 +160,12 @@ pub struct Order {
     /// The commit that it has to be at, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha: Option<CommitSha>,
+    /// The whole definition of the job, for executors that are given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// The kind of board that it runs on, for executors that have boards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<String>,
     /// One line for people who look at the build and ask where it comes from.
     pub cause: String,
 }
@@ -263,6 +284,33 @@ pub struct Report {
     /// The series that was built, where it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Box<AboutSeries>>,
+    /// The artifact that was tested, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Box<AboutArtifact>>,
+}
+
+/// What a report tells of the artifact that was tested.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutArtifact {
+    /// The artifact.
+    pub of: ArtifactEvent,
+    /// Its boards, sorted; none where it was built as a whole.
+    pub boards: Vec<OnBoard>,
+}
+
+/// How far the run on one kind of board is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnBoard {
+    /// The kind of board.
+    pub board: String,
+    /// How far.
+    pub stage: Stage,
+    /// In a few words, why it ended as it did.
+    pub reason: Option<String>,
+    /// The page to look at.
+    pub url: Option<String>,
+    /// How often it was tried, from 1.
+    pub attempt: u32,
 }
 
 /// What a report tells of the series that was built.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::action::Form;
 use crate::command::Grammar;
 use crate::event::proposal::Standing;
+use crate::producer::Producers;
 use crate::subject::ConnectionName;
 
 /// One configured outside system.
@@ -33,6 +34,12 @@ pub struct Connection {
     pub is_tree: bool,
     /// Whether its builds are of branches and tags, so that a rule has to say which.
     pub builds_references: bool,
+    /// Whether a job there is a file beside the rules that defines it, and no name.
+    pub takes_definitions: bool,
+    /// Whether it has boards, and can be asked which.
+    pub has_boards: bool,
+    /// How often a build is ordered again there whose infrastructure failed, unless a rule says.
+    pub retries: u32,
     /// Whether proposals live here, so that it can be the origin of an event.
     pub is_forge: bool,
     /// Whether our comments there can be edited, so that one is kept up to date.
@@ -107,6 +114,8 @@ pub struct Directory {
     pub commands: Arc<Grammar>,
     /// How authors of series say that they want no builds.
     pub opt_out: OptOut,
+    /// Who announces artifacts.
+    pub producers: Producers,
 }
 
 impl Directory {

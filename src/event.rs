@@ -9,15 +9,18 @@ use serde_json::Value;
 use crate::message::hash;
 use crate::subject::{RunId, Subject, SubjectKind, Verdict};
 
+pub mod artifact;
 pub mod build;
 pub mod command;
 mod kind;
 pub mod proposal;
 pub mod push;
 pub mod series;
+pub mod thread;
 
 pub use kind::{EventKind, Family};
 
+use artifact::{ArtifactEvent, BoardsEvent};
 use build::BuildEvent;
 use command::CommandEvent;
 use proposal::{CommentEvent, PullRequestEvent};
@@ -40,6 +43,10 @@ pub enum Event {
     Series(Box<SeriesEvent>),
     /// About a patch series on its way to a branch.
     Applied(Box<AppliedEvent>),
+    /// About an artifact.
+    Artifact(Box<ArtifactEvent>),
+    /// About the boards that an artifact is run on.
+    Boards(Box<BoardsEvent>),
     /// About a build.
     Build(BuildEvent),
 }
@@ -54,6 +61,8 @@ impl Event {
             Self::Push(event) => event.event,
             Self::Series(event) => event.event,
             Self::Applied(event) => event.event,
+            Self::Artifact(event) => event.event,
+            Self::Boards(event) => event.event,
             Self::Build(event) => event.event,
         }
     }
@@ -67,6 +76,8 @@ impl Event {
             Self::Push(event) => event.subject(),
             Self::Series(event) => event.subject(),
             Self::Applied(event) => event.on.subject(),
+            Self::Artifact(event) => event.subject(),
+            Self::Boards(event) => event.on.subject(),
             Self::Build(event) => Subject {
                 kind: SubjectKind::Job,
                 instance: event.instance.clone().unwrap_or_else(|| "unknown".to_owned()),
@@ -86,6 +97,8 @@ impl Event {
             Self::Push(event) => Some(&event.instance),
             Self::Series(event) => Some(&event.instance),
             Self::Applied(event) => Some(&event.on.instance),
+            Self::Artifact(event) => Some(&event.instance),
+            Self::Boards(event) => Some(&event.on.instance),
             Self::Build(event) => event.instance.as_deref(),
         }
     }
@@ -96,7 +109,27 @@ impl Event {
             Self::PullRequest(event) => Some(event),
             Self::Comment(event) => Some(&event.on),
             Self::Command(event) => Some(&event.on),
-            Self::Push(_) | Self::Series(_) | Self::Applied(_) | Self::Build(_) => None,
+            Self::Push(_)
+            | Self::Series(_)
+            | Self::Applied(_)
+            | Self::Artifact(_)
+            | Self::Boards(_)
+            | Self::Build(_) => None,
+        }
+    }
+
+    /// The artifact that the event is about, if it is about one.
+    pub fn artifact(&self) -> Option<&ArtifactEvent> {
+        match self {
+            Self::Artifact(event) => Some(event),
+            Self::Boards(event) => Some(&event.on),
+            Self::PullRequest(_)
+            | Self::Comment(_)
+            | Self::Command(_)
+            | Self::Push(_)
+            | Self::Series(_)
+            | Self::Applied(_)
+            | Self::Build(_) => None,
         }
     }
 
@@ -109,6 +142,8 @@ impl Event {
             | Self::Comment(_)
             | Self::Command(_)
             | Self::Push(_)
+            | Self::Artifact(_)
+            | Self::Boards(_)
             | Self::Build(_) => None,
         }
     }
@@ -142,6 +177,16 @@ impl Event {
                     _ => None,
                 }
             }
+            Self::Artifact(_) | Self::Boards(_) => {
+                let event = self.artifact()?;
+                match name {
+                    "instance" => Some(&event.instance),
+                    "artifact" => Some(&event.artifact.name),
+                    "kind" => event.artifact.kind.as_deref(),
+                    "project" => event.change.project.as_deref(),
+                    _ => None,
+                }
+            }
             Self::Build(event) => match name {
                 "instance" => event.instance.as_deref(),
                 "job" => Some(&event.job),
@@ -168,11 +213,14 @@ impl Event {
             Self::Push(event) => event.moment(),
             Self::Series(event) => event.moment(),
             Self::Applied(event) => event.moment(),
+            Self::Artifact(event) => event.moment(),
+            Self::Boards(event) => event.run.to_string(),
             Self::Build(event) => {
                 let verdict = event.verdict.map_or("", Verdict::as_str);
                 let run = event.run.as_ref().map_or("", RunId::as_str);
                 // A number tells builds apart; an entry in the queue does while there is none.
-                let queued = event.queued.as_deref().filter(|_| event.number.is_none());
+                let queued = event.queued.as_deref().or(event.id.as_deref());
+                let queued = queued.filter(|_| event.number.is_none());
                 format!("{verdict}/{run}/{}", queued.unwrap_or_default())
             }
         };
@@ -188,6 +236,8 @@ impl Event {
             Self::Push(event) => event.names(),
             Self::Series(event) => event.names(),
             Self::Applied(event) => event.names(),
+            Self::Artifact(event) => event.names(),
+            Self::Boards(event) => event.on.names(),
             Self::Build(event) => event.names(),
         }
     }

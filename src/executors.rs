@@ -31,6 +31,8 @@ pub struct Sighting {
 /// How far a build is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildState {
+    /// It was not handed over: there is no room for it now; in a few words, why.
+    Busy(String),
     /// It waits; in a few words, for what.
     Queued(Option<String>),
     /// It is being built.
@@ -61,6 +63,13 @@ pub trait Executor: Send + Sync {
     async fn cancel(&self, lookup: &Lookup) -> Result<Sighting, Failure>;
 }
 
+/// A system that knows which kinds of boards it has.
+#[async_trait]
+pub trait Lab: Send + Sync {
+    /// The kinds of boards of which at least one that has all of `tags` can be used now, sorted.
+    async fn boards(&self, tags: &[String]) -> Result<Vec<String>, Failure>;
+}
+
 /// One thing that was looked at before anything depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -80,3 +89,4 @@ pub trait Probe: Send + Sync {
 pub mod ended;
 pub mod gitlab;
 pub mod jenkins;
+pub mod lava;

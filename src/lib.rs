@@ -18,6 +18,7 @@ pub mod topic;
 pub mod action;
 pub mod run;
 pub mod decision;
+pub mod producer;
 pub mod directory;
 pub mod rules;
 

@@ -23,6 +23,7 @@ use crate::worker::Site;
 use crate::worker::backoff::Backoff;
 
 mod forges;
+mod labs;
 mod messengers;
 mod trees;
 pub mod series;
@@ -45,6 +46,7 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     messengers::list(settings, &mut directory)?;
     series::list(settings, &mut directory)?;
     trees::list(settings, &mut directory)?;
+    labs::list(settings, &mut directory)?;
     let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
@@ -66,6 +68,7 @@ pub fn sites(
             concurrency: jenkins.concurrency,
             poll,
             executor: Some(executor),
+            lab: None,
             reporter: None,
             forge: None,
             letters: None,
@@ -162,6 +165,7 @@ fn reporting(host: String, concurrency: usize, reporter: Arc<dyn Reporter>) -> S
         concurrency,
         poll,
         executor: None,
+        lab: None,
         reporter: Some(reporter),
         forge: None,
         letters: None,

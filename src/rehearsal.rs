@@ -156,7 +156,8 @@ impl Stage {
             Event::Command(event) => Some(event.asked_at),
             Event::Push(event) => event.at,
             Event::Series(event) => event.at,
-            Event::Applied(_) | Event::Build(_) => None,
+            Event::Artifact(event) => event.at,
+            Event::Applied(_) | Event::Boards(_) | Event::Build(_) => None,
         };
         if let Some(at) = at {
             self.forward(at, MARGIN);

@@ -13,6 +13,7 @@ use crate::run::ReportTo;
 use crate::subject::ConnectionName;
 
 mod answer;
+mod artifact;
 mod case;
 mod command;
 pub mod coverage;

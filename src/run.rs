@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Form, Ticket};
+use crate::action::{Form, Order, Ticket};
+use crate::event::artifact::ArtifactEvent;
 use crate::event::series::{Branch, Refusal, SeriesEvent};
 use crate::subject::{ConnectionName, RunId, Subject, SubjectKind, Verdict};
 
@@ -113,6 +114,45 @@ pub struct Run {
     /// What is known of it where it builds a series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Box<OfSeries>>,
+    /// What is known of it where it tests an artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Box<OfArtifact>>,
+    /// How it is ordered again where its infrastructure fails, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Box<Retry>>,
+}
+
+/// What a run that tests an artifact knows besides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfArtifact {
+    /// The artifact, as it was published.
+    pub of: ArtifactEvent,
+    /// The rule that ordered it, as it is called in its file; a run on one board has a name of its
+    /// own.
+    pub rule: String,
+    /// What part of the work it is.
+    pub part: BoardPart,
+}
+
+/// What part of testing an artifact a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoardPart {
+    /// All of it, as one build.
+    Only,
+    /// All of it, on these boards once they are known; each has a run of its own.
+    All(Option<Vec<String>>),
+    /// That on this kind of board.
+    Board(String),
+}
+
+/// How a run is ordered again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retry {
+    /// What was ordered.
+    pub order: Order,
+    /// How often it still may be.
+    pub left: u32,
 }
 
 /// What a run that builds a series knows besides.
@@ -170,7 +210,9 @@ impl Run {
 
     /// The rule that ordered it, as it is called in its file.
     pub fn ordered_by(&self) -> &str {
-        self.series.as_ref().map_or(&self.rule, |series| &series.rule)
+        let of_artifact = self.artifact.as_ref().map(|of| &of.rule);
+        let rule = self.series.as_ref().map(|of| &of.rule).or(of_artifact);
+        rule.unwrap_or(&self.rule)
     }
 
     /// The run that has to end before people are told of this one.

@@ -21,7 +21,9 @@ use self::size::ByteSize;
 use crate::command::CommandSettings;
 use crate::directory::OptOut;
 use crate::executors::jenkins::JenkinsSettings;
+use crate::executors::lava::LavaSettings;
 use crate::git::settings::GitSettings;
+use crate::producer::ProducerSettings;
 use crate::remote::gitlab::settings::GitLabSettings;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
@@ -84,6 +86,8 @@ pub struct Settings {
     pub gitlab: BTreeMap<String, GitLabSettings>,
     /// Jenkinses, by name.
     pub jenkins: BTreeMap<String, JenkinsSettings>,
+    /// LAVAs, by name.
+    pub lava: BTreeMap<String, LavaSettings>,
     /// People who are written to, by name.
     pub mail: BTreeMap<String, MailSettings>,
     /// Channels of Mattermosts, by name.
@@ -94,6 +98,8 @@ pub struct Settings {
     pub patchew: BTreeMap<String, PatchewSettings>,
     /// Patchworks, by name.
     pub patchwork: BTreeMap<String, PatchworkSettings>,
+    /// Those who announce artifacts, by name.
+    pub producer: BTreeMap<String, ProducerSettings>,
     /// Channels of Slacks, by name.
     pub slack: BTreeMap<String, SlackSettings>,
 }
@@ -238,11 +244,13 @@ impl Settings {
         let github = reader.systems("github");
         let gitlab = reader.systems("gitlab");
         let jenkins = reader.systems("jenkins");
+        let lava = reader.systems("lava");
         let mail = reader.connections("mail");
         let mattermost = reader.connections("mattermost");
         let pagure = reader.systems("pagure");
         let patchew = reader.systems("patchew");
         let patchwork = reader.systems("patchwork");
+        let producer = reader.connections("producer");
         let slack = reader.connections("slack");
         reader.refuse_misspelt_variables();
         let faults = reader.finish();
@@ -281,11 +289,13 @@ impl Settings {
             github,
             gitlab,
             jenkins,
+            lava,
             mail,
             mattermost,
             pagure,
             patchew,
             patchwork,
+            producer,
             slack,
         })
     }

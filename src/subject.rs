@@ -18,6 +18,8 @@ pub enum SubjectKind {
     Tag,
     /// A patch series.
     Series,
+    /// An image or a package, all builds of it.
+    Artifact,
     /// A job of a build system that nobody ordered here.
     Job,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Subject {
                 write!(f, "{instance}/{project}/series/{name}")
             }
             SubjectKind::Series => write!(f, "{instance}/{project}/series/{number}"),
+            SubjectKind::Artifact => write!(f, "{instance}/artifacts/{project}"),
             SubjectKind::Job => write!(f, "{instance}/{project}@{number}"),
         }
     }

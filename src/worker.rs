@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::executors::Executor;
+use crate::executors::{Executor, Lab};
 use crate::forges::Forge;
 use crate::git::{Letters, Tree};
 use crate::ledger::queue::{Claimed, Settlement};
@@ -27,6 +27,7 @@ mod apply;
 pub mod backoff;
 mod inquire;
 mod perform;
+mod survey;
 
 use backoff::Backoff;
 
@@ -44,6 +45,8 @@ pub struct Site {
     pub poll: Backoff,
     /// The system as something that runs builds.
     pub executor: Option<Arc<dyn Executor>>,
+    /// The system as one that has boards.
+    pub lab: Option<Arc<dyn Lab>>,
     /// The system as a place where people look.
     pub reporter: Option<Arc<dyn Reporter>>,
     /// The system as one that knows people and proposals.
@@ -73,6 +76,7 @@ impl Site {
             concurrency: 1,
             poll,
             executor: None,
+            lab: None,
             reporter: None,
             forge: None,
             letters: None,

@@ -143,6 +143,11 @@ pub(super) fn task(console: &mut Console, task: &Task) -> anyhow::Result<()> {
             Some(&report.text)
         }
         Task::Notify(notice) => Some(&notice.text),
+        Task::Survey(survey) => {
+            field("artifact", &survey.artifact.artifact.name);
+            field("tags", &survey.tags.join(", "));
+            None
+        }
         Task::Apply(order) => {
             field("title", &order.series.series.title);
             field("version", &order.series.revision());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::EventKind;
+use super::thread::Thread;
 use crate::subject::{ConnectionName, RunId, Verdict};
 
 /// The names that an expression about a build may use.
@@ -14,6 +15,8 @@ pub(super) const BUILD_NAMES: &[&str] = &[
     "build.number",
     "build.url",
     "build.reason",
+    "build.id",
+    "build.of",
     "verdict",
     "previous.verdict",
     "run.id",
@@ -55,6 +58,15 @@ pub struct BuildEvent {
     /// In a few words, why it is as it is; empty when there is nothing to say.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What its system calls this build, where builds have no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What is built or tested, as its system calls that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Which messages it belongs together with.
+    #[serde(default, skip_serializing_if = "Thread::is_nothing")]
+    pub thread: Thread,
 }
 
 impl BuildEvent {
@@ -66,6 +78,7 @@ impl BuildEvent {
             "verdict": self.verdict,
             "build": {
                 "job": self.job, "number": self.number, "url": self.url, "reason": self.reason,
+                "id": self.id, "of": self.of,
             },
         })
     }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::artifact::ARTIFACT_NAMES;
 use super::build::BUILD_NAMES;
 use super::command::COMMAND_ONLY_NAMES;
 use super::proposal::{COMMENT_ONLY_NAMES, PULL_REQUEST_NAMES};
@@ -111,6 +112,15 @@ pub enum EventKind {
     /// A series touches what somebody has to look at first.
     #[serde(rename = "series.held")]
     SeriesHeld,
+    /// An artifact was made, and cannot be had yet.
+    #[serde(rename = "artifact.created")]
+    ArtifactCreated,
+    /// An artifact can be had.
+    #[serde(rename = "artifact.published")]
+    ArtifactPublished,
+    /// It is known on which boards an artifact is run.
+    #[serde(rename = "boards.found")]
+    BoardsFound,
     /// A build waits in the queue of its executor.
     #[serde(rename = "build.queued")]
     BuildQueued,
@@ -137,13 +147,17 @@ pub enum Family {
     Series,
     /// A patch series on its way to a branch.
     Applied,
+    /// An artifact.
+    Artifact,
+    /// The boards that an artifact is run on.
+    Boards,
     /// A build.
     Build,
 }
 
 impl EventKind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::PullRequestOpened,
         Self::PullRequestUpdated,
         Self::PullRequestReopened,
@@ -169,6 +183,9 @@ impl EventKind {
         Self::SeriesConflict,
         Self::SeriesWaiting,
         Self::SeriesHeld,
+        Self::ArtifactCreated,
+        Self::ArtifactPublished,
+        Self::BoardsFound,
         Self::BuildQueued,
         Self::BuildStarted,
         Self::BuildFinished,
@@ -202,6 +219,9 @@ impl EventKind {
             Self::SeriesConflict => "series.conflict",
             Self::SeriesWaiting => "series.waiting",
             Self::SeriesHeld => "series.held",
+            Self::ArtifactCreated => "artifact.created",
+            Self::ArtifactPublished => "artifact.published",
+            Self::BoardsFound => "boards.found",
             Self::BuildQueued => "build.queued",
             Self::BuildStarted => "build.started",
             Self::BuildFinished => "build.finished",
@@ -237,6 +257,8 @@ impl EventKind {
             Self::SeriesApplied | Self::SeriesConflict | Self::SeriesWaiting | Self::SeriesHeld => {
                 Family::Applied
             }
+            Self::ArtifactCreated | Self::ArtifactPublished => Family::Artifact,
+            Self::BoardsFound => Family::Boards,
             Self::BuildQueued | Self::BuildStarted | Self::BuildFinished => Family::Build,
         }
     }
@@ -251,6 +273,7 @@ impl EventKind {
             Family::Series if self == Self::SeriesTest => &TEST_NAMES,
             Family::Series => SERIES_NAMES,
             Family::Applied => &APPLIED_NAMES,
+            Family::Artifact | Family::Boards => ARTIFACT_NAMES,
             Family::Build => BUILD_NAMES,
         }
     }
@@ -262,6 +285,7 @@ impl EventKind {
                 &["instance", "project", "target", "author"]
             }
             Family::Series | Family::Applied => &["instance", "project", "author"],
+            Family::Artifact | Family::Boards => &["instance", "artifact", "kind", "project"],
             Family::Build => &["instance", "job", "verdict"],
         }
     }

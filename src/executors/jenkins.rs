@@ -358,7 +358,10 @@ impl Executor for Jenkins {
                 "{}: it still waits",
                 self.what("take out of the queue a build of", job)
             ))),
-            BuildState::Running | BuildState::Finished(_) | BuildState::Gone => Ok(seen),
+            BuildState::Busy(_)
+            | BuildState::Running
+            | BuildState::Finished(_)
+            | BuildState::Gone => Ok(seen),
         }
     }
 }

@@ -34,6 +34,12 @@ pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, L
         Event::Push(push) => about_subject(connection, &subject, &push.head)?,
         Event::Series(event) => series::about(connection, event, now)?,
         Event::Applied(event) => series::about_branch(connection, event)?,
+        Event::Artifact(event) => {
+            about_revision(connection, (&subject, &event.artifact.build), RUNS_MAX)?
+        }
+        Event::Boards(event) => {
+            about_revision(connection, (&subject, &event.on.artifact.build), RUNS_MAX)?
+        }
         Event::Build(build) => about_build(connection, build)?,
     };
     known.now = now;

@@ -297,6 +297,9 @@ async fn a_run_that_is_hurried_is_asked_after_at_once_and_not_too_often() {
     let start = world.claim().await.remove(0);
     let run = start.run.clone().unwrap();
     let queued = Event::Build(BuildEvent {
+        id: None,
+        of: None,
+        thread: crate::event::thread::Thread::default(),
         event: EventKind::BuildQueued,
         instance: None,
         connection: Some(builds()),

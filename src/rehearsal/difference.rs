@@ -196,6 +196,10 @@ fn effect(heard: &Heard, action: &Action) -> Option<(String, Effect)> {
                 Inquiry::Commands { said, .. } => format!("who {} is", said.comment.author),
             };
         }
+        Task::Survey(survey) => {
+            effect.kind = EffectKind::Ask;
+            effect.what = format!("which boards have {}", survey.tags.join(", "));
+        }
         Task::Apply(order) => {
             effect.kind = EffectKind::Build;
             effect.what = format!("a branch for {}", order.series.revision());

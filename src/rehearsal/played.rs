@@ -11,7 +11,7 @@ use crate::action::{Lookup, Notice, Order, Report, Ticket};
 use crate::directory::Directory;
 use crate::event::proposal::{PullRequestEvent, Standing};
 use crate::event::{Event, EventKind};
-use crate::executors::{BuildState, Executor, Sighting, Try};
+use crate::executors::{BuildState, Executor, Lab, Sighting, Try};
 use crate::forges::{Account, Forge, Person};
 use crate::git::{Letters, Tree};
 use crate::remote::Failure;
@@ -20,6 +20,9 @@ use crate::rules::test::Landing;
 use crate::subject::{ConnectionName, RunId, Subject, Verdict};
 use crate::worker::Site;
 use crate::worker::backoff::Backoff;
+
+/// The kinds of boards that every lab has.
+const BOARDS: [&str; 2] = ["board-a", "board-b"];
 
 /// Everybody who plays a system, and what they know.
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ struct Memory {
     people: BTreeMap<String, Standing>,
     proposals: BTreeMap<String, PullRequestEvent>,
     builds: BTreeMap<RunId, Build>,
+    boards: Vec<String>,
 }
 
 /// A build that was ordered.
@@ -48,7 +52,8 @@ struct Player {
 
 impl Company {
     pub(super) fn new(people: BTreeMap<String, Standing>) -> Self {
-        Self(Arc::new(Mutex::new(Memory { people, ..Memory::default() })))
+        let boards = BOARDS.iter().map(|board| (*board).to_owned()).collect();
+        Self(Arc::new(Mutex::new(Memory { people, boards, ..Memory::default() })))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -75,6 +80,7 @@ impl Company {
                 host,
                 concurrency: 1,
                 poll: Backoff { min: moment, max: moment },
+                lab: connection.has_boards.then(|| Arc::clone(&player) as Arc<dyn Lab>),
                 executor: connection.builds.map(|_| Arc::clone(&player) as Arc<dyn Executor>),
                 reporter: Some(Arc::clone(&player) as Arc<dyn Reporter>),
                 forge: connection.is_forge.then_some(player as Arc<dyn Forge>),
@@ -152,6 +158,13 @@ impl Executor for Player {
             sighting.state = BuildState::Gone;
         }
         Ok(sighting)
+    }
+}
+
+#[async_trait]
+impl Lab for Player {
+    async fn boards(&self, _: &[String]) -> Result<Vec<String>, Failure> {
+        Ok(self.company.memory().boards.clone())
     }
 }
 

@@ -219,6 +219,7 @@ mod tests {
             board: None,
             flag: "f-1".to_owned(),
             series: None,
+            artifact: None,
         }
     }
 

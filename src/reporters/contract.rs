@@ -70,6 +70,7 @@ pub(crate) fn report(subject: &Subject, revision: &str, form: Form) -> Report {
         board: None,
         flag: "pointsman/tests".to_owned(),
         series: None,
+        artifact: None,
     }
 }
 

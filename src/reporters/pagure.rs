@@ -200,9 +200,11 @@ impl Place {
             SubjectKind::Branch | SubjectKind::Tag => {
                 Ok(Self { project: Project::parse(&subject.project)?, number: None })
             }
-            SubjectKind::Series | SubjectKind::Job => Err(Failure::give_up(anyhow::anyhow!(
-                "`{subject}` is no pull request, and has no place on Pagure"
-            ))),
+            SubjectKind::Series | SubjectKind::Artifact | SubjectKind::Job => {
+                Err(Failure::give_up(anyhow::anyhow!(
+                    "`{subject}` is no pull request, and has no place on Pagure"
+                )))
+            }
         }
     }
 

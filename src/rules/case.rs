@@ -58,6 +58,8 @@ fn count(rules: &RuleSet, event: &Event, names: &mut Value) {
         | Event::Push(_)
         | Event::Series(_)
         | Event::Applied(_)
+        | Event::Artifact(_)
+        | Event::Boards(_)
         | Event::Build(_) => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::texts::Voice;
-use super::{RuleSet, command, progress, proposal, push, series};
+use super::{RuleSet, artifact, command, progress, proposal, push, series};
 use crate::decision::{Considered, Decision, Known, Outcome};
 use crate::event::Event;
 
@@ -36,6 +36,10 @@ pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Brea
         Event::Series(on) => series::take_note((rules, &voice), on, known, &mut decision),
         Event::Applied(of) => {
             series::take_note_of_branch((rules, &voice), of, known, &mut decision)
+        }
+        Event::Artifact(on) => artifact::take_note((rules, &voice), on, known, &mut decision),
+        Event::Boards(found) => {
+            artifact::take_note_of_boards((rules, &voice), found, known, &mut decision)
         }
         Event::Build(build) => progress::take_note((rules, &voice), build, known, &mut decision),
     };

@@ -232,6 +232,9 @@ impl World {
         let run = self.run(head);
         let known = Known { run: Some(run.clone()), ..self.known.clone() };
         let build = crate::event::build::BuildEvent {
+            id: None,
+            of: None,
+            thread: crate::event::thread::Thread::default(),
             event,
             instance: Some("ci.example".to_owned()),
             connection: Some(run.connection.clone()),

@@ -24,6 +24,9 @@ impl Case<'_> {
         }
         let (subject, head) = match self.event {
             Event::Push(push) => (push.subject(), push.head.sha.as_ref()),
+            Event::Artifact(_) | Event::Boards(_) => {
+                return self.order_artifact((rule, build), wanted);
+            }
             Event::Series(_) | Event::Applied(_) | Event::Build(_) => return Ok(()),
             Event::PullRequest(_) | Event::Comment(_) | Event::Command(_) => {
                 let Some(proposal) = self.event.pull_request() else { return Ok(()) };
@@ -149,6 +152,8 @@ impl Case<'_> {
             | Event::Push(_)
             | Event::Series(_)
             | Event::Applied(_)
+            | Event::Artifact(_)
+            | Event::Boards(_)
             | Event::Build(_) => self.event.kind() == EventKind::PullRequestReopened && is_void,
         };
         if last.state == RunState::Held {
@@ -187,6 +192,8 @@ impl Case<'_> {
             cancelling: None,
             reason: None,
             series: None,
+            artifact: None,
+            retry: None,
         })
     }
 
@@ -214,6 +221,8 @@ impl Case<'_> {
                 parameters,
                 reference,
                 sha,
+                definition: None,
+                board: None,
                 cause: format!("{} for {} at {}", rule.name, run.subject, run.revision),
             }),
         })
@@ -237,6 +246,8 @@ impl Case<'_> {
             | Event::Command(_)
             | Event::Series(_)
             | Event::Applied(_)
+            | Event::Artifact(_)
+            | Event::Boards(_)
             | Event::Build(_) => {
                 let head = self.event.pull_request().map(|proposal| &proposal.head);
                 (head, head.and_then(|head| head.branch.as_ref()))

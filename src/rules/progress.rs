@@ -187,6 +187,9 @@ mod tests {
         let run = world.run('a');
         let told = |connection: Option<ConnectionName>| {
             let build = BuildEvent {
+                id: None,
+                of: None,
+                thread: crate::event::thread::Thread::default(),
                 event: EventKind::BuildStarted,
                 instance: None,
                 connection,

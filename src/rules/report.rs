@@ -164,6 +164,7 @@ impl Scene<'_> {
             board,
             flag: flag(&run.subject, &run.rule),
             series: run.series.as_ref().map(|of| Box::new(about(of))),
+            artifact: None,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::executors::jenkins::JenkinsSettings;
 use crate::source::amqp::AmqpSettings;
 use crate::telemetry::{self, LogSettings};
 
+mod artifacts;
 mod forges;
 mod series;
 mod told;

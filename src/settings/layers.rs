@@ -47,6 +47,7 @@ pub(super) const PATHS: &[&str] = &[
     "jenkins.*.token",
     "jenkins.*.trigger_token",
     "jenkins.*.webhook_secrets",
+    "lava.*.token",
     "mail.*.ca",
     "mail.*.password",
     "mattermost.*.token",
@@ -57,6 +58,7 @@ pub(super) const PATHS: &[&str] = &[
     "patchew.*.password",
     "patchwork.*.password",
     "patchwork.*.token",
+    "producer.*.token",
     "slack.*.token",
     "slack.*.webhook",
 ];

@@ -113,11 +113,13 @@ fn without_files_and_variables_the_defaults_hold() {
         github: {},
         gitlab: {},
         jenkins: {},
+        lava: {},
         mail: {},
         mattermost: {},
         pagure: {},
         patchew: {},
         patchwork: {},
+        producer: {},
         slack: {},
     }
     "#);

@@ -24,9 +24,10 @@ pub(super) fn of(kind: EventKind) -> Vec<FieldOf> {
             fields
         }
         // Found in comments, or told by ourselves; never read.
-        Family::Command | Family::Applied => Vec::new(),
+        Family::Command | Family::Applied | Family::Boards => Vec::new(),
         Family::Push => PUSH.to_vec(),
         Family::Series => SERIES.to_vec(),
+        Family::Artifact => ARTIFACT.to_vec(),
         Family::Build => BUILD.to_vec(),
     }
 }
@@ -95,6 +96,27 @@ const SERIES: &[FieldOf] = &[
     optional("at"),
 ];
 
+const ARTIFACT: &[FieldOf] = &[
+    required("instance"),
+    required("artifact.name"),
+    required("artifact.build"),
+    optional("artifact.kind"),
+    optional("artifact.version"),
+    optional("artifact.url"),
+    optional("artifact.files"),
+    optional("artifact.boards"),
+    optional("artifact.tags"),
+    optional("artifact.metadata"),
+    optional("change.instance"),
+    optional("change.project"),
+    optional("change.number"),
+    optional("change.sha"),
+    optional("change.url"),
+    optional("thread.id"),
+    optional("thread.of"),
+    optional("at"),
+];
+
 const BUILD: &[FieldOf] = &[
     optional("instance"),
     required("job"),
@@ -104,4 +126,8 @@ const BUILD: &[FieldOf] = &[
     optional("run"),
     optional("queued"),
     optional("reason"),
+    optional("id"),
+    optional("of"),
+    optional("thread.id"),
+    optional("thread.of"),
 ];

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::pattern::Pattern;
 use super::{Field, Topic, fields};
 use crate::envelope::Envelope;
+use crate::event::artifact::ArtifactEvent;
 use crate::event::proposal::CommentEvent;
 use crate::event::series::SeriesEvent;
 use crate::event::{Event, Family};
@@ -294,7 +295,14 @@ fn assemble(topic: &Topic, mut values: Map<String, Value>) -> Result<Event, Read
             })
         }
         Family::Build => typed(topic, "", &Value::Object(values)).map(Event::Build),
-        Family::Command | Family::Applied => {
+        Family::Artifact => {
+            let event: ArtifactEvent = typed(topic, "", &Value::Object(values))?;
+            event.told().map(|told| Event::Artifact(Box::new(told))).map_err(|(name, message)| {
+                let field = topic.read.iter().find(|field| field.name == name);
+                unusable(topic, (name, field), message)
+            })
+        }
+        Family::Command | Family::Applied | Family::Boards => {
             let message = "events of this kind are found by ourselves, and not read from a message";
             Err(unusable(topic, ("event", None), message.to_owned()))
         }

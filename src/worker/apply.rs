@@ -11,6 +11,7 @@ use super::{Site, Worker};
 use crate::action::{ApplyOrder, PushOrder};
 use crate::event::build::BuildEvent;
 use crate::event::series::{AppliedEvent, Branch, Refusal};
+use crate::event::thread::Thread;
 use crate::event::{Event, EventKind};
 use crate::git::{Dependency, Letters, Outcome, Tree, Work};
 use crate::ledger::LedgerError;
@@ -255,6 +256,9 @@ enum Ended {
 /// The event that a run ends because its branch cannot be pushed.
 fn unbuilt(run: &Run, failure: &Failure) -> Event {
     Event::Build(BuildEvent {
+        id: None,
+        of: None,
+        thread: Thread::default(),
         event: EventKind::BuildFinished,
         instance: None,
         connection: Some(run.connection.clone()),

@@ -7,6 +7,7 @@ use super::inquire::{inquire, unanswered};
 use super::{Site, Worker};
 use crate::action::{Lookup, Order, Task};
 use crate::event::build::BuildEvent;
+use crate::event::thread::Thread;
 use crate::event::{Event, EventKind};
 use crate::executors::{BuildState, Sighting, Try};
 use crate::ledger::queue::{Claimed, Settlement};
@@ -50,6 +51,7 @@ impl Worker {
                     Err((failure, unanswered(inquiry)))
                 }
             }
+            Task::Survey(survey) => self.survey(claimed, survey, site).await,
             Task::Apply(order) => {
                 Workshop { worker: self, connection, site }.apply(claimed, order).await
             }
@@ -125,6 +127,7 @@ impl Here<'_> {
             None => Err(no_such_role(self.connection, "run builds")),
         };
         match started {
+            Ok(Sighting { state: BuildState::Busy(why), .. }) => Ok(self.put_off(claimed, &why)),
             Ok(sighting) => Ok(Settlement::Done(vec![self.seen(claimed, &sighting)])),
             Err(failure) => {
                 let reason = format!("it could not be started: {}", chain(&failure));
@@ -132,6 +135,19 @@ impl Here<'_> {
                 Err((failure, vec![end]))
             }
         }
+    }
+
+    /// There is no room for it now: nothing was handed over, and it is tried again as long as it
+    /// may still end in time.
+    fn put_off(&self, claimed: &Claimed, why: &str) -> Settlement {
+        if self.is_too_old(claimed) {
+            let reason = format!("there was no room for it within seven days: {why}");
+            let end = self.ended(claimed, Verdict::Error, &reason);
+            return Settlement::Buried(reason, vec![end]);
+        }
+        tracing::debug!(why, "There is no room for a build now");
+        let pause = self.site.poll.interval(claimed.rounds.saturating_add(1));
+        Settlement::Later(pause, Vec::new())
     }
 
     async fn inspect(&self, claimed: &Claimed, lookup: &Lookup) -> Ending {
@@ -196,9 +212,10 @@ impl Here<'_> {
                 let events = if is_ours { vec![self.seen(claimed, sighting)] } else { Vec::new() };
                 Settlement::Later(pause, events)
             }
-            BuildState::Gone | BuildState::Queued(_) | BuildState::Running => {
-                Settlement::Done(Vec::new())
-            }
+            BuildState::Gone
+            | BuildState::Busy(_)
+            | BuildState::Queued(_)
+            | BuildState::Running => Settlement::Done(Vec::new()),
         }
     }
 
@@ -223,14 +240,17 @@ impl Here<'_> {
             BuildState::Gone => vec![self.ended(claimed, Verdict::Cancelled, &reason)],
             BuildState::Finished(_) => vec![self.seen(claimed, &sighting)],
             // It takes a moment to stop; whoever watches the run will see it.
-            BuildState::Queued(_) | BuildState::Running => Vec::new(),
+            BuildState::Busy(_) | BuildState::Queued(_) | BuildState::Running => Vec::new(),
         }))
     }
 
     /// The event that tells what was seen.
     fn seen(&self, claimed: &Claimed, sighting: &Sighting) -> Event {
         let (event, verdict, reason) = match &sighting.state {
-            BuildState::Queued(why) => (EventKind::BuildQueued, None, why.clone()),
+            BuildState::Busy(why) | BuildState::Queued(Some(why)) => {
+                (EventKind::BuildQueued, None, Some(why.clone()))
+            }
+            BuildState::Queued(None) => (EventKind::BuildQueued, None, None),
             BuildState::Running => (EventKind::BuildStarted, None, None),
             BuildState::Finished(verdict) => {
                 (EventKind::BuildFinished, Some(*verdict), sighting.reason.clone())
@@ -268,6 +288,9 @@ impl Here<'_> {
             run,
             queued: ticket.queued,
             reason,
+            id: None,
+            of: None,
+            thread: Thread::default(),
         })
     }
 }

@@ -123,6 +123,7 @@ impl World {
             concurrency: 2,
             poll: minute,
             executor: None,
+            lab: None,
             reporter: None,
             forge: None,
             letters: None,

@@ -14,6 +14,9 @@ async fn with_a_build() -> World {
     let run = claimed.run.unwrap();
     assert_eq!(run.state, RunState::Ordered);
     let build = crate::event::build::BuildEvent {
+        id: None,
+        of: None,
+        thread: crate::event::thread::Thread::default(),
         event: crate::event::EventKind::BuildFinished,
         instance: Some("ci.example".to_owned()),
         connection: Some(connection),

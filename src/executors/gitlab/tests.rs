@@ -116,6 +116,8 @@ fn run(number: u8) -> RunId {
 
 fn order(number: u8) -> Order {
     Order {
+        definition: None,
+        board: None,
         run: run(number),
         job: PROJECT.to_owned(),
         parameters: BTreeMap::from([("LINE".to_owned(), "$up & down".to_owned())]),

@@ -86,6 +86,8 @@ fn run(number: u8) -> RunId {
 
 fn order(number: u8) -> Order {
     Order {
+        definition: None,
+        board: None,
         run: run(number),
         job: "points".to_owned(),
         parameters: [("BRANCH".to_owned(), "fix".to_owned())].into(),

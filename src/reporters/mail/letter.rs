@@ -245,6 +245,7 @@ fn place(subject: &Subject) -> String {
         SubjectKind::PullRequest | SubjectKind::Job => format!("{project}#{number}"),
         SubjectKind::Series if name.is_empty() => format!("{project} series {number}"),
         SubjectKind::Series => format!("{project} series {name}"),
+        SubjectKind::Artifact => project.clone(),
         SubjectKind::Branch | SubjectKind::Tag => format!("{project}:{name}"),
     }
 }

@@ -55,6 +55,8 @@ impl Case<'_> {
             | Event::Comment(_)
             | Event::Command(_)
             | Event::Push(_)
+            | Event::Artifact(_)
+            | Event::Boards(_)
             | Event::Build(_) => None,
         }
     }
@@ -75,6 +77,8 @@ impl Case<'_> {
             | Event::Comment(_)
             | Event::Command(_)
             | Event::Push(_)
+            | Event::Artifact(_)
+            | Event::Boards(_)
             | Event::Build(_) => true,
         }
     }
@@ -120,7 +124,7 @@ impl Case<'_> {
     ) -> Result<(), Outcome> {
         let attempt = self.series_attempt(rule, on, None)?;
         let run = self.series_run((rule, build), (on, Role::Whole), (None, attempt))?;
-        let run = Run { state: RunState::Held, ..run };
+        let run = Run { artifact: None, retry: None, state: RunState::Held, ..run };
         wanted.holds = Some(Outcome::Held {
             wanted: rule.trust.as_str().to_owned(),
             found: found.as_str().to_owned(),
@@ -172,6 +176,8 @@ impl Case<'_> {
             OfSeries { wanted_by: Self::wanted_by(last.filter(|_| !again.is_empty()), rule), ..of };
         let (subject, revision) = (on.subject(), on.revision());
         let run = Run {
+            artifact: None,
+            retry: None,
             id: RunId::of(&subject, &revision, tree.as_str(), attempt),
             subject,
             revision,
@@ -286,6 +292,8 @@ impl Case<'_> {
             | Event::Comment(_)
             | Event::Command(_)
             | Event::Push(_)
+            | Event::Artifact(_)
+            | Event::Boards(_)
             | Event::Build(_) => false,
         };
         if is_again || was_cancelled {
@@ -304,6 +312,8 @@ impl Case<'_> {
         let (subject, revision, name) = (on.subject(), on.revision(), part::run_name(rule, on));
         let of = part::of_series(on, (&rule.name, rule.git.as_ref()), which);
         Ok(Run {
+            artifact: None,
+            retry: None,
             id: RunId::of(&subject, &revision, &name, attempt),
             subject,
             revision,

@@ -86,6 +86,8 @@ pub(super) fn start(
         run: Some(run.id.clone()),
         delay: None,
         task: Task::Start(Order {
+            definition: None,
+            board: None,
             run: run.id.clone(),
             job: build.job.clone(),
             parameters,

@@ -23,6 +23,7 @@ fn boards(decision: &Decision) -> Vec<(bool, String)> {
             | Task::Inspect(_)
             | Task::Cancel(_)
             | Task::Inquire(_)
+            | Task::Survey(_)
             | Task::Apply(_)
             | Task::Push(_) => None,
         })

@@ -43,7 +43,12 @@ pub(super) fn places<'a>(
 fn is_about_proposals(rule: &Rule) -> bool {
     rule.on.iter().any(|kind| match kind.family() {
         Family::PullRequest | Family::Comment | Family::Command => true,
-        Family::Push | Family::Series | Family::Applied | Family::Build => false,
+        Family::Push
+        | Family::Series
+        | Family::Applied
+        | Family::Artifact
+        | Family::Boards
+        | Family::Build => false,
     })
 }
 

@@ -134,6 +134,9 @@ async fn a_branch_is_kept_while_it_is_built_and_for_a_while_after_that() {
     assert_eq!(world.sweep_on_day(50).await, "built");
 
     let end = BuildEvent {
+        id: None,
+        of: None,
+        thread: crate::event::thread::Thread::default(),
         event: EventKind::BuildFinished,
         instance: None,
         connection: Some(builds),

@@ -6,17 +6,19 @@ use super::*;
 use crate::settings::layers::PATHS;
 
 /// The sections that have names in them.
-const CONNECTIONS: [&str; 11] = [
+const CONNECTIONS: [&str; 13] = [
     "forgejo",
     "git",
     "github",
     "gitlab",
     "jenkins",
+    "lava",
     "mail",
     "mattermost",
     "pagure",
     "patchew",
     "patchwork",
+    "producer",
     "slack",
 ];
 
@@ -108,6 +110,8 @@ fn an_example_of_a_connection_shows_the_default_if_there_is_one() {
             "git" => &settings["git"]["linux"][&key],
             "github" => &settings["github"]["main"][&key],
             "gitlab" => &settings["gitlab"]["main"][&key],
+            "lava" => &settings["lava"]["lab"][&key],
+            "producer" => &settings["producer"]["images"][&key],
             "mail" => &settings["mail"]["list"][&key],
             "mattermost" => &settings["mattermost"]["town"][&key],
             "pagure" => &settings["pagure"]["io"][&key],

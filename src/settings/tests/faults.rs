@@ -62,7 +62,7 @@ aliases = "ci"
     a.toml:28: `jenkins.lab.concurrency`: expected a whole number of at least 0, found a string
     a.toml:29: `jenkins.lab.aliases`: expected a list, found a string
     a.toml:31: `pagure.io.url`: is missing
-    a.toml:33: `wroker`: is not known: it is none of `amqp`, `commands`, `forgejo`, `git`, `github`, `gitlab`, `jenkins`, `ledger`, `log`, `mail`, `mattermost`, `pagure`, `patchew`, `patchwork`, `reconcile`, `rules`, `series`, `service`, `slack`, `topics`, `web`, `worker`; did you mean `worker`?
+    a.toml:33: `wroker`: is not known: it is none of `amqp`, `commands`, `forgejo`, `git`, `github`, `gitlab`, `jenkins`, `lava`, `ledger`, `log`, `mail`, `mattermost`, `pagure`, `patchew`, `patchwork`, `producer`, `reconcile`, `rules`, `series`, `service`, `slack`, `topics`, `web`, `worker`; did you mean `worker`?
     "#);
 }
 

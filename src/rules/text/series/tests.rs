@@ -112,6 +112,8 @@ impl Situation {
         let url = "https://ci.example/job/tests/7/".to_owned();
         let built = Ticket { number: Some(7), url: Some(url), ..Ticket::default() };
         let run = Run {
+            artifact: None,
+            retry: None,
             id: RunId::of(&subject, "v2", "tests", 1),
             subject,
             revision: "v2".to_owned(),
