@@ -293,11 +293,28 @@ async fn an_image_is_tested_on_each_kind_of_board_and_there_is_one_summary() {
     ");
     let flags = world.told(Form::Flag);
     let words: Vec<_> = flags.iter().map(|flag| flag.text.as_str()).collect();
-    insta::assert_debug_snapshot!(words, @r#""#);
+    insta::assert_debug_snapshot!(words, @r#"
+    [
+        "smoke: waiting in the queue",
+        "smoke: running (1 of 3 boards done, not well on beagle)",
+        "smoke: running (2 of 3 boards done, not well on beagle)",
+        "smoke: failed on beagle (2 of 3 boards passed)",
+    ]
+    "#);
     assert!(flags.iter().all(|flag| flag.revision == "1".repeat(40) && flag.subject.number == 7));
     assert_eq!(flags[0].rule, "smoke (nano-cortex)");
     let comments = world.told(Form::Comment);
-    insta::assert_snapshot!(comments.last().unwrap().text, @"");
+    let last = comments.last().unwrap();
+    let (shown, _) = last.text.split_once("<!--").unwrap();
+    insta::assert_snapshot!(shown.trim(), @"
+    **smoke** on [nano-cortex](https://ci.example/nano/41) 26.11, build 41: **failed** (2 of 3 boards passed)
+
+    | Board | Result | |
+    |---|---|---|
+    | [beagle](https://lab.example/job/1) | failed | it was failure |
+    | [qemu](https://lab.example/job/4) | passed |  (try 2) |
+    | [rk3399](https://lab.example/job/3) | passed |  |
+    ");
     let word = |report: &Report| report.board.as_ref().unwrap().word.clone();
     assert!(comments.iter().all(|comment| word(comment) == word(&comments[0])));
 }
