@@ -154,6 +154,31 @@ async fn a_new_version_under_another_id_takes_the_place_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn nobody_else_takes_the_place_of_a_series() {
+    let world = World::new(RULES);
+    let ours = |id: &str, version: u32| {
+        let mut event = posted(id, version, 1);
+        event.series.hints.change_id = Some("20261120-oil".to_owned());
+        event.series.submitter.vouched = true;
+        event
+    };
+    *world.company.outcome.lock().unwrap() =
+        Some(Outcome::Held(Refusal { reason: "it touches CI".to_owned(), ..Refusal::default() }));
+    world.hears(ours("71", 1)).await;
+    let mut theirs = ours("80", 4_000_000_000);
+    theirs.series.submitter.id = Some("99".to_owned());
+    assert_eq!(world.hears(theirs).await, ["flag kvm: held"]);
+    // From her by its own word only.
+    let mut forged = ours("81", 4_000_000_000);
+    forged.series.submitter.vouched = false;
+    let did = world.hears(forged).await;
+    assert!(!did.contains(&"flag git.points: cancelled".to_owned()), "{did:#?}");
+    let did = world.hears(ours("82", 2)).await;
+    assert!(did.contains(&"apply 82 v2 on []".to_owned()), "{did:#?}");
+    assert_eq!(did.iter().filter(|what| *what == "flag git.points: cancelled").count(), 1, "{did:#?}");
+}
+
+#[tokio::test]
 async fn what_touches_ci_waits_for_an_approval_of_this_version() {
     let world = World::new(RULES);
     *world.company.outcome.lock().unwrap() =
