@@ -36,7 +36,11 @@ impl Case<'_> {
         let Some(tree) = &rule.git else { return self.build_series((rule, build), on, wanted) };
         let is_rebase = on.request.as_ref().is_some_and(|request| request.rebase);
         match self.branch_of(rule).filter(|_| !is_rebase) {
-            Some(_) => self.build_series((rule, build), on, wanted),
+            Some(_) => {
+                self.build_series((rule, build), on, wanted)?;
+                wanted.runs.extend(self.joined_late((rule, tree), on, &wanted.others));
+                Ok(())
+            }
             None => self.order_branch((rule, tree), (on, origin), wanted),
         }
     }
@@ -143,7 +147,7 @@ impl Case<'_> {
         wanted: &mut Wanted,
     ) -> Result<(), Outcome> {
         let reports = self.resolved(rule, on)?;
-        let shared = wanted.others.iter().find(|run| {
+        let shared = wanted.others.iter().rfind(|run| {
             run.role() == Some(Role::Apply) && run.connection == *tree && !run.state.is_done()
         });
         if let Some(shared) = shared.cloned() {
@@ -195,6 +199,20 @@ impl Case<'_> {
         wanted.actions.push(self.application(&run, (on, origin), again));
         wanted.runs.push(run);
         Ok(())
+    }
+
+    /// The run that has put the series on its branch, wanted by `rule`, too: that the rule builds
+    /// it counts for those that depend on it.
+    fn joined_late(
+        &self,
+        (rule, tree): (&Rule, &ConnectionName),
+        on: &SeriesEvent,
+        others: &[Run],
+    ) -> Option<Run> {
+        let last = self.last_branch_run(tree, &on.revision())?;
+        let run = others.iter().rfind(|run| run.id == last.id).unwrap_or(last);
+        let is_wanted = run.series.as_ref().is_some_and(|of| of.wanted_by.contains(&rule.name));
+        (!is_wanted).then(|| joined(run.clone(), rule, Vec::new()))
     }
 
     /// The rules that want the branch: a run that goes on has others, too.

@@ -175,7 +175,11 @@ async fn nobody_else_takes_the_place_of_a_series() {
     assert!(!did.contains(&"flag git.points: cancelled".to_owned()), "{did:#?}");
     let did = world.hears(ours("82", 2)).await;
     assert!(did.contains(&"apply 82 v2 on []".to_owned()), "{did:#?}");
-    assert_eq!(did.iter().filter(|what| *what == "flag git.points: cancelled").count(), 1, "{did:#?}");
+    assert_eq!(
+        did.iter().filter(|what| *what == "flag git.points: cancelled").count(),
+        1,
+        "{did:#?}"
+    );
 }
 
 #[tokio::test]
@@ -225,6 +229,36 @@ async fn a_series_waits_for_what_it_depends_on() {
     let did = world.did().await;
     assert_eq!(did[0], "apply 72 v1 on [\"pointsman/lists/71/v1\"]");
     assert!(did.contains(&"build pointsman/lists/72/v1".to_owned()), "{did:#?}");
+}
+
+#[tokio::test]
+async fn a_rule_builds_nobody_whom_it_does_not_trust_below_a_series_either() {
+    let any = RULES.replace("\"kvm\"", "\"lint\"").replace("git =", "trust = \"anyone\"\ngit =");
+    let world = World::new(&format!("{RULES}{any}"));
+    let mut foreign = posted("71", 1, 1);
+    foreign.series.submitter.id = Some("99".to_owned());
+    let did = world.hears(foreign.clone()).await;
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 1, "{did:#?}");
+    let mut dependent = posted("72", 1, 1);
+    dependent.series.title = "Grease".to_owned();
+    dependent.series.hints.depends = vec!["71-v1-0@points.example".to_owned()];
+    assert_eq!(world.hears(dependent).await, ["flag git.points: queued"]);
+    // Once all rules build it, they build what depends on it.
+    let did = world.hears(asks(foreign, EventKind::SeriesApproved, "1")).await;
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 1, "{did:#?}");
+    world.hand.forward_to(from_millis(START + 3_600_000));
+    let did = world.did().await;
+    assert_eq!(did[0], "apply 72 v1 on [\"pointsman/lists/71/v1\"]");
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 2, "{did:#?}");
+}
+
+#[tokio::test]
+async fn each_of_three_rules_builds_the_branch_that_they_share() {
+    let others = ["xen", "tcg"].map(|name| RULES.replace("\"kvm\"", &format!("\"{name}\"")));
+    let world = World::new(&[RULES, &others[0], &others[1]].concat());
+    let did = world.hears(posted("71", 1, 1)).await;
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 3, "{did:#?}");
+    assert_eq!(did.iter().filter(|what| what.starts_with("apply")).count(), 1, "{did:#?}");
 }
 
 #[tokio::test]
