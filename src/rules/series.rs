@@ -12,6 +12,7 @@ use crate::run::{OfSeries, Run, RunState};
 use crate::subject::Verdict;
 
 pub(super) mod blame;
+mod branch;
 mod order;
 mod part;
 
