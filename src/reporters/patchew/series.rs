@@ -130,8 +130,7 @@ impl Source {
             let raw = self.raw(place, msgid).await?;
             let mail = Mail::read(&raw);
             if let Some(server) = server {
-                let results: Vec<&str> = mail.all("authentication-results").collect();
-                is_vouched &= vouch::is_vouched(mail.header("from"), &results, server, email);
+                is_vouched &= vouch::is_vouched(|name| mail.all(name).collect(), server, email);
             }
             if number < SPOKEN_MAX {
                 texts.push(mail.text());

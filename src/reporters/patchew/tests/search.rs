@@ -262,7 +262,9 @@ async fn a_sender_is_vouched_for_by_the_operators_own_mail_server_only() {
     world.hear().await;
     let own = "Authentication-Results: mx.example; dkim=pass header.d=mail.example\n";
     let theirs = own.replace("mx.example", "mx.evil.example");
-    for (stem, trace) in [("own", own), ("theirs", theirs.as_str()), ("none", "")] {
+    let twice = format!("{own}From: ada@mail.example\n");
+    let traces = [("own", own), ("theirs", theirs.as_str()), ("none", ""), ("twice", &twice)];
+    for (stem, trace) in traces {
         world.pass(1);
         let series = NewSeries { trace: trace.to_owned(), ..world.series(stem, 3) };
         world.patchew.post(&series);
@@ -278,6 +280,7 @@ async fn a_sender_is_vouched_for_by_the_operators_own_mail_server_only() {
     own-0-ada@mail.example true
     theirs-0-ada@mail.example false
     none-0-ada@mail.example false
+    twice-0-ada@mail.example false
     mixed-0-ada@mail.example false
     ");
     world.settings.authserv_id = None;
