@@ -12,6 +12,10 @@ use crate::rules::{Build, Rule, trust};
 use crate::run::{OfSeries, ReportTo, Role, Run, RunState};
 use crate::subject::{RunId, Verdict};
 
+/// How often the build of a test may break before it is not run for being handed out again: one
+/// that broke is given back at once, and would be run without end.
+const BROKEN_MAX: usize = 5;
+
 impl Case<'_> {
     /// Orders what `rule` wants of a series.
     pub(in crate::rules) fn order_series(
@@ -159,6 +163,12 @@ impl Case<'_> {
             Event::Series(event) if event.event == EventKind::SeriesRecheck => {
                 let is_named = on.request.as_ref().is_some_and(|asked| !asked.names.is_empty());
                 is_done && (!is_good || is_named)
+            }
+            // What is handed out is run by nobody, unless we do.
+            Event::Series(event) if event.event == EventKind::SeriesTest => {
+                let broken = self.known.runs.iter().filter(same);
+                let broken = broken.filter(|run| run.state == RunState::Done(Verdict::Error));
+                is_done && broken.count() < BROKEN_MAX
             }
             // It was put on another base since.
             Event::Applied(_) => {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::START;
 use crate::clock::from_millis;
 use crate::event::EventKind;
-use crate::event::series::{Refusal, SeriesEvent};
+use crate::event::series::{Refusal, SeriesEvent, TestRequest};
 use crate::git::Outcome;
 
 use world::{World, asks, posted};
@@ -287,6 +287,38 @@ async fn whoever_wants_no_builds_gets_none() {
     // Who asks for it gets it.
     let did = world.hears(asks(rfc, EventKind::SeriesRecheck, "1")).await;
     assert!(did.contains(&"build pointsman/lists/71/v1".to_owned()), "{did:#?}");
+}
+
+#[tokio::test]
+async fn a_test_that_is_handed_out_again_is_run_again_but_not_without_end() {
+    let world = World::new(
+        r#"
+[[rule]]
+name = "asan"
+on = "series.test"
+build = { on = "builds.main", job = "kvm", parameters = { BRANCH = "{{ test.head }}" } }
+"#,
+    );
+    let handed = |minute: i64| {
+        let test = TestRequest {
+            name: "asan".to_owned(),
+            repo: "https://git.example/points".to_owned(),
+            head: "points".to_owned(),
+            base: None,
+            timeout: None,
+            requirements: None,
+            handed_at: Some(from_millis(START + minute * 60_000)),
+        };
+        SeriesEvent { event: EventKind::SeriesTest, test: Some(test), ..posted("71", 1, 1) }
+    };
+    assert_eq!(world.hears(handed(0)).await, ["build points"]);
+    assert_eq!(world.hears(handed(0)).await, [""; 0]);
+    *world.company.is_broken.lock().unwrap() = true;
+    let mut did = Vec::new();
+    for minute in 1..20 {
+        did.extend(world.hears(handed(minute)).await);
+    }
+    assert_eq!(did, ["build points"; 5]);
 }
 
 #[tokio::test]
