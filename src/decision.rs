@@ -163,7 +163,7 @@ pub struct SeriesState {
     /// Who lets that version be built, if somebody does.
     #[serde(default)]
     pub approved_by: Option<String>,
-    /// What tells which versions of it are known by other ids: `change-id`, where it has one.
+    /// What tells which versions of it are known by other ids: its author and `change-id`, if any.
     #[serde(default)]
     pub change: Option<String>,
     /// The same by its author and its title.
