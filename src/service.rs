@@ -13,7 +13,6 @@ use crate::ledger::prune::Keep;
 use crate::ledger::{Decide, Ledger};
 use crate::message::hash;
 use crate::remote::chain;
-use crate::reporters::bus::Post;
 use crate::rules::fault::RuleFault;
 use crate::rules::{RuleSet, RuleSource, decide};
 use crate::settings::Settings;
@@ -191,7 +190,7 @@ impl Service {
         service.spawn_pollers(registry::series::pollers(settings, &clock)?, &clock);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
-            service.spawn_web((listener, buses.door, metrics), &prepared)?;
+            service.spawn_web((listener, buses, metrics), &prepared)?;
         }
         Ok(service)
     }
@@ -311,14 +310,16 @@ impl Service {
 
     fn spawn_web(
         &mut self,
-        (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
+        (listener, buses, metrics): (tokio::net::TcpListener, Buses, Metrics),
         prepared: &Prepared,
     ) -> anyhow::Result<()> {
         let (settings, live) = (&prepared.settings, self.live.clone());
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
         let site = web::Site {
-            bus,
+            bus: buses.door,
             token: token.context("cannot read `web.token`")?,
+            announcers: Arc::new(registry::labs::announcers(settings)?),
+            prefix: buses.prefix,
             room: web::body::Room::new(settings.web.body_max.bytes()),
             hook_room: web::body::Room::new(settings.web.body_max.bytes()),
             hooks: Arc::new(registry::hooks(settings, self.ledger.clock())?),
