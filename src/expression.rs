@@ -18,6 +18,8 @@ mod builtin;
 mod definition;
 mod filters;
 mod guard;
+mod listed;
+mod purl;
 
 /// The longest source of an expression or a text, in bytes.
 pub const SOURCE_MAX_BYTES: usize = 8 * 1024;
