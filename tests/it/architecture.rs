@@ -40,8 +40,9 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 11] = [
+const SYSTEMS: [&str; 12] = [
     "jenkins",
+    "lava",
     "pagure",
     "rabbit",
     "lapin",
