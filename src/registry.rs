@@ -23,9 +23,9 @@ use crate::worker::Site;
 use crate::worker::backoff::Backoff;
 
 mod forges;
-mod labs;
 mod messengers;
 mod trees;
+pub mod labs;
 pub mod series;
 
 /// What all systems can do, without any of them being reached for it.

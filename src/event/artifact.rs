@@ -11,6 +11,7 @@ use super::thread::Thread;
 use crate::message::hash;
 use crate::subject::{CommitSha, RunId, Subject, SubjectKind};
 
+pub mod message;
 mod told;
 
 /// The names that an expression about an artifact may use; what ends in `*` stands for whatever
