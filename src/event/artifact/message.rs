@@ -169,7 +169,10 @@ mod tests {
             refusal("/build", json!("a\u{1b}[31m")),
             refusal("/url", json!("not there")),
             refusal("/files/0/checksums", json!({ "crc": "0" })),
-            refusal("/files/0", json!({ "name": "rootfs", "url": "https://a.example/", "sise": 1 })),
+            refusal(
+                "/files/0",
+                json!({ "name": "rootfs", "url": "https://a.example/", "sise": 1 }),
+            ),
             refusal("/change/sha", json!("HEAD")),
             refusal("/metadata/parts", json!([1])),
             refusal("/at", json!("yesterday")),

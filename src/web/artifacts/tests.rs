@@ -143,9 +143,7 @@ async fn what_is_announced_goes_on_as_a_message_of_ours() {
     let id = message.identity();
     assert_eq!(
         answer,
-        format!(
-            r#"202 {{"build":"3","id":"{id}","subject":"images/artifacts/nano-minimal"}}"#
-        )
+        format!(r#"202 {{"build":"3","id":"{id}","subject":"images/artifacts/nano-minimal"}}"#)
     );
     assert_eq!(message.topic, "org.example.dev.pointsman.artifact.published");
     assert_eq!(message.headers["sent-at"], "2026-11-20T08:24:32+00:00");
@@ -191,7 +189,10 @@ async fn two_who_announce_the_same_are_two() {
 async fn everything_else_is_refused_and_says_why() {
     let door = Door::open(announcers()).await;
     let large = NANO.replace("nano-minimal", &"x".repeat(1_000));
-    let beyond = NANO.replace("\"build\"", &format!("\"metadata\": {{\"a\": {:?}}}, \"build\"", "y".repeat(750)));
+    let beyond = NANO.replace(
+        "\"build\"",
+        &format!("\"metadata\": {{\"a\": {:?}}}, \"build\"", "y".repeat(750)),
+    );
     let mut told = Vec::new();
     for (what, token, body) in [
         ("nobody", None, NANO),
@@ -220,9 +221,8 @@ async fn everything_else_is_refused_and_says_why() {
         ("packages", "forbidden"),
         ("packages", "repeat"),
     ] {
-        let line = format!(
-            "pointsman_announcements_total{{producer=\"{producer}\",result=\"{result}\"}}"
-        );
+        let line =
+            format!("pointsman_announcements_total{{producer=\"{producer}\",result=\"{result}\"}}");
         assert!(numbers.contains(&line), "{line} in:\n{numbers}");
     }
 }
