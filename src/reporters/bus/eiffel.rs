@@ -113,12 +113,12 @@ fn triggered(report: &Report) -> Value {
         "name": report.rule,
         "triggers": [{ "type": trigger, "description": report.subject.key() }],
         "executionType": "AUTOMATED",
-        "customData": custom(report),
+        "customData": custom(plain::whose(report)),
     })
 }
 
 fn started(report: &Report) -> Value {
-    let mut data = json!({ "customData": custom(report) });
+    let mut data = json!({ "customData": custom(plain::custom(report)) });
     if let (Some(data), Some(url)) = (data.as_object_mut(), &report.url) {
         data.insert("executionUri".to_owned(), url.as_str().into());
     }
@@ -128,7 +128,7 @@ fn started(report: &Report) -> Value {
 fn finished(report: &Report, verdict: Verdict) -> Value {
     let mut data = json!({
         "outcome": { "conclusion": conclusion(verdict), "description": report.text },
-        "customData": custom(report),
+        "customData": custom(plain::custom(report)),
     });
     if let (Some(data), Some(url)) = (data.as_object_mut(), &report.url) {
         let logs = json!([{ "name": report.rule, "uri": url }]);
@@ -137,8 +137,8 @@ fn finished(report: &Report, verdict: Verdict) -> Value {
     data
 }
 
-fn custom(report: &Report) -> Value {
-    json!([{ "key": SENDER, "value": plain::custom(report) }])
+fn custom(value: Value) -> Value {
+    json!([{ "key": SENDER, "value": value }])
 }
 
 /// Of the six words none says unstable, conflict or skipped.

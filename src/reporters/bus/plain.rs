@@ -26,25 +26,36 @@ pub(super) fn about_run(report: &Report) -> Outgoing {
         put(&mut body, "series", about_series(about));
     }
     if let Some(about) = &report.artifact {
-        put_artifact(&mut body, about);
+        put(&mut body, "artifact", artifact(about));
+        put(&mut body, "boards", boards(about));
     }
     // A stage may be told again with more in it, as when one board of several has ended.
     let id = computed_id(&[report.marker.as_bytes(), body.to_string().as_bytes()]);
     Outgoing { id, topic: format!("pointsman.run.{stage}"), headers: Map::new(), body }
 }
 
-/// What languages that have no words for it are told of a run besides.
-pub(super) fn custom(report: &Report) -> Value {
-    let (_, verdict) = stage(report.stage);
-    let mut custom = json!({
+/// Of which run something is told, for languages that have no words for it; the same at all
+/// stages.
+pub(super) fn whose(report: &Report) -> Value {
+    let mut whose = json!({
         "run": report.run,
         "rule": report.rule,
         "subject": report.subject,
         "revision": report.revision,
-        "verdict": verdict,
     });
     if let Some(about) = &report.artifact {
-        put_artifact(&mut custom, about);
+        put(&mut whose, "artifact", artifact(about));
+    }
+    whose
+}
+
+/// What languages that have no words for it are told of a run besides.
+pub(super) fn custom(report: &Report) -> Value {
+    let mut custom = whose(report);
+    let (_, verdict) = stage(report.stage);
+    put(&mut custom, "verdict", json!(verdict));
+    if let Some(about) = &report.artifact {
+        put(&mut custom, "boards", boards(about));
     }
     custom
 }
@@ -56,16 +67,15 @@ fn put(body: &mut Value, key: &str, value: Value) {
     }
 }
 
-/// Adds which artifact was tested, and how far each board is.
-fn put_artifact(body: &mut Value, about: &AboutArtifact) {
-    let AboutArtifact { of, boards } = about;
-    let artifact = &of.artifact;
-    put(
-        body,
-        "artifact",
-        json!({ "name": artifact.name, "build": artifact.build, "url": artifact.url }),
-    );
-    put(body, "boards", boards.iter().map(on_board).collect());
+/// Which artifact was tested.
+fn artifact(about: &AboutArtifact) -> Value {
+    let artifact = &about.of.artifact;
+    json!({ "name": artifact.name, "build": artifact.build, "url": artifact.url })
+}
+
+/// How far each of its boards is.
+fn boards(about: &AboutArtifact) -> Value {
+    about.boards.iter().map(on_board).collect()
 }
 
 fn on_board(of: &OnBoard) -> Value {

@@ -101,7 +101,42 @@ async fn a_run_is_a_pipeline_run_of_cdevents() {
         assert_eq!(message.id.as_deref(), context["id"].as_str());
         assert_eq!(envelope.sent_at, Some("2026-11-20T08:24:32Z".parse().unwrap()));
     }
-    insta::assert_snapshot!(serde_json::to_string_pretty(&opened(&messages[2]).body).unwrap());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&opened(&messages[2]).body).unwrap(), @r#"
+    {
+      "context": {
+        "id": "a4305af8-1b02-8b90-a05a-8779a18ebd23",
+        "source": "https://pointsman.example/ci/",
+        "specversion": "0.5.0",
+        "timestamp": "2026-11-20T08:24:32Z",
+        "type": "dev.cdevents.pipelinerun.finished.0.3.0"
+      },
+      "customData": {
+        "pointsman": {
+          "revision": "c0ffee",
+          "rule": "points",
+          "run": "e01a192699d3f5b8287da183357d8c97",
+          "subject": {
+            "instance": "forge.example",
+            "kind": "pull_request",
+            "number": 7,
+            "project": "signalbox"
+          },
+          "verdict": "failure"
+        }
+      },
+      "customDataContentType": "application/json",
+      "subject": {
+        "content": {
+          "errors": "points: failure",
+          "outcome": "failure",
+          "pipelineName": "points",
+          "uri": "https://ci.example/job/points/3/"
+        },
+        "id": "e01a192699d3f5b8287da183357d8c97",
+        "source": "https://pointsman.example/ci/"
+      }
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -203,7 +238,82 @@ async fn a_run_is_an_activity_of_eiffel() {
     for event in &events[1..] {
         assert_eq!(event["links"][0]["target"], events[0]["meta"]["id"]);
     }
-    insta::assert_snapshot!(serde_json::to_string_pretty(&events).unwrap());
+    let told = [&events[0], &events[2]["data"]];
+    insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap(), @r#"
+    [
+      {
+        "data": {
+          "customData": [
+            {
+              "key": "pointsman",
+              "value": {
+                "revision": "c0ffee",
+                "rule": "points",
+                "run": "e01a192699d3f5b8287da183357d8c97",
+                "subject": {
+                  "instance": "forge.example",
+                  "kind": "pull_request",
+                  "number": 7,
+                  "project": "signalbox"
+                }
+              }
+            }
+          ],
+          "executionType": "AUTOMATED",
+          "name": "points",
+          "triggers": [
+            {
+              "description": "forge.example/signalbox#7",
+              "type": "SOURCE_CHANGE"
+            }
+          ]
+        },
+        "links": [],
+        "meta": {
+          "id": "8e057bc2-6dcc-50ed-85cb-0b03eabbde8d",
+          "source": {
+            "domainId": "pointsman",
+            "host": "pointsman.example",
+            "name": "pointsman",
+            "uri": "https://pointsman.example/ci/"
+          },
+          "time": 1795163072000,
+          "type": "EiffelActivityTriggeredEvent",
+          "version": "4.2.0"
+        }
+      },
+      {
+        "customData": [
+          {
+            "key": "pointsman",
+            "value": {
+              "revision": "c0ffee",
+              "rule": "points",
+              "run": "e01a192699d3f5b8287da183357d8c97",
+              "subject": {
+                "instance": "forge.example",
+                "kind": "pull_request",
+                "number": 7,
+                "project": "signalbox"
+              },
+              "verdict": "failure"
+            }
+          }
+        ],
+        "outcome": {
+          "conclusion": "UNSUCCESSFUL",
+          "description": "points: failure"
+        },
+        "persistentLogs": [
+          {
+            "name": "points",
+            "uri": "https://ci.example/job/points/3/"
+          }
+        ]
+      }
+    ]
+    "#);
+    assert_eq!(events[1]["data"]["executionUri"], "https://ci.example/job/points/3/");
 }
 
 #[tokio::test]
