@@ -1,6 +1,5 @@
 //! The service: builds all parts, joins them, and shuts them down in order.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -30,6 +29,7 @@ use crate::worker::{Site, Worker};
 use crate::{registry, web};
 
 mod buses;
+mod files;
 pub mod inbox;
 pub mod live;
 pub mod poll;
@@ -38,6 +38,8 @@ pub mod reconcile;
 pub mod reload;
 mod sweep;
 mod watch;
+
+pub use files::rule_files;
 
 use buses::Buses;
 use live::Live;
@@ -129,26 +131,6 @@ fn digest(sources: &[RuleSource], topics: &str) -> String {
 /// What of a message is read at all.
 fn limits(settings: &Settings) -> Limits {
     Limits { body_bytes: settings.service.message_size_max.bytes(), ..Limits::default() }
-}
-
-/// All rules files in `dir`, in the order of their names.
-pub fn rule_files(dir: &Path) -> anyhow::Result<Vec<RuleSource>> {
-    let entries = std::fs::read_dir(dir)
-        .with_context(|| format!("cannot read the rules in `{}` (`rules.dir`)", dir.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.context("cannot read the folder of rules")?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the rules file `{}`", path.display()))?;
-        Ok(RuleSource { name: path.display().to_string(), text })
-    };
-    paths.iter().map(read).collect()
 }
 
 /// The service, with all its parts started.

@@ -126,6 +126,10 @@ impl Reader {
     /// Fills in which connection the executor of a build is.
     fn resolve(&self, mut event: Event) -> Event {
         if let Event::Build(build) = &mut event {
+            // What it continues tells where it is, so nothing has to be guessed.
+            if build.instance.is_none() && build.thread.of.is_some() {
+                return event;
+            }
             let executor = self.directory.executor_at(build.instance.as_deref());
             build.connection = executor.cloned();
             // An executor has several names; what is remembered of it goes by one.

@@ -86,7 +86,7 @@ impl Workshop<'_> {
         let letters = origin.and_then(|origin| origin.letters.as_ref()).ok_or_else(|| {
             Failure::give_up(anyhow!("`{}` is not configured, or has no mails", order.origin))
         })?;
-        let dependencies = match self.dependencies(order, letters.as_ref()).await? {
+        let dependencies = match self.dependencies((claimed, order), letters.as_ref()).await? {
             Depends::On(dependencies) => dependencies,
             Depends::Waits(reason) => return Ok(Ended::Waiting(reason)),
             Depends::Never(reason) => {
@@ -147,10 +147,11 @@ impl Workshop<'_> {
         })
     }
 
-    /// Finds the series that this one depends on; only those count that we have put on a branch.
+    /// Finds the series that this one depends on; only those count that we have put on a branch,
+    /// for every rule that wants this one: each has said whose code it builds.
     async fn dependencies(
         &self,
-        order: &ApplyOrder,
+        (claimed, order): (&Claimed, &ApplyOrder),
         letters: &dyn Letters,
     ) -> Result<Depends, Failure> {
         let wanted = &order.series.series.hints.depends;
@@ -164,7 +165,12 @@ impl Workshop<'_> {
                 return Ok(Depends::Waits(format!("it depends on <{msgid}>, which is not here")));
             };
             let of = run.series.as_ref();
+            let is_built = of.is_some_and(|of| is_for_all(&of.wanted_by, claimed.run.as_ref()));
             match (run.state, of.and_then(|of| Some((&of.of, of.branch.as_ref()?)))) {
+                (RunState::Done(Verdict::Success), Some(_)) if !is_built => {
+                    let words = format!("it depends on <{msgid}>, which its rules do not build");
+                    return Ok(Depends::Waits(words));
+                }
                 (RunState::Done(Verdict::Success), Some((series, branch))) => {
                     found.push(Dependency {
                         msgid: msgid.clone(),
@@ -251,6 +257,12 @@ enum Ended {
     With(Box<Event>),
     /// It waits, and for what.
     Waiting(String),
+}
+
+/// Whether a branch that the rules `built` have wanted is there for all rules that want `run`.
+fn is_for_all(built: &[String], run: Option<&Run>) -> bool {
+    let of = run.and_then(|run| run.series.as_ref());
+    of.is_some_and(|of| of.wanted_by.iter().all(|rule| built.contains(rule)))
 }
 
 /// The event that a run ends because its branch cannot be pushed.

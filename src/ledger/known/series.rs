@@ -104,7 +104,7 @@ fn is_past(connection: &Connection, run: &Run) -> Result<bool, LedgerError> {
 
 /// The versions of a series that its source knows by other ids.
 ///
-/// A `change-id` tells, where both have one; else the author and the title do.
+/// The author tells, together with the `change-id` where both have one, and else with the title.
 fn relatives(
     connection: &Connection,
     event: &SeriesEvent,

@@ -57,6 +57,9 @@ pub(super) struct Taken {
     pub(super) job: Job,
     /// How often its series could not be read.
     pub(super) tries: u32,
+    /// When it was given to us.
+    #[serde(default)]
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Cursor {

@@ -1,9 +1,10 @@
 //! Patchew's queues: series that wait to be put on a branch, and tests that wait to be run.
 //!
 //! Nobody can say of a series that it is theirs: it stays in the queue until there is a result,
-//! and is told once.  A test is given to one for an hour, and to the next after that: one that was
-//! given to us and is told again is the same event.
+//! and is told once.  A test is given to one for an hour, and to the next after that, or once it is
+//! said to wait again: each time that it is given to us is told, and nobody has it meanwhile.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::client::{By, is_segment, number_of, said};
@@ -129,7 +130,7 @@ impl PatchewPoller {
     /// Takes the tests of a project that we can run; they are ours for an hour.
     pub(super) async fn take_tests(
         &self,
-        project: &str,
+        (project, now): (&str, Timestamp),
         taken: &mut Vec<Taken>,
     ) -> Result<(), Failure> {
         let shown = said(project);
@@ -150,7 +151,7 @@ impl PatchewPoller {
             let mut job: Job = answer.json(&what)?;
             // A project's own repository is followed by its branch.
             job.repo = public(job.repo.split_whitespace().next().unwrap_or_default());
-            taken.push(Taken { project: project.to_owned(), job, tries: 0 });
+            taken.push(Taken { project: project.to_owned(), job, tries: 0, at: Some(now) });
         }
         Ok(())
     }
@@ -177,7 +178,7 @@ impl PatchewPoller {
 
     async fn test(
         &self,
-        Taken { project, job, .. }: &Taken,
+        Taken { project, job, at, .. }: &Taken,
     ) -> Result<Option<SeriesEvent>, Failure> {
         let mut event = match (job.identity.kind.as_str(), &job.identity.message_id) {
             ("project", _) => self.baseline(project, &job.head),
@@ -195,6 +196,7 @@ impl PatchewPoller {
             base: job.base.clone().and_then(|base| CommitSha::try_from(base).ok()),
             timeout: job.test.timeout,
             requirements: job.test.requirements.clone().filter(|words| !words.is_empty()),
+            handed_at: *at,
         });
         Ok(Some(event))
     }

@@ -33,6 +33,8 @@ pub(super) struct Company {
     /// Builds of this many patches, and of more, fail; none when 0.
     pub(super) bad_from: Mutex<u32>,
     pub(super) is_base_bad: Mutex<bool>,
+    /// Builds say nothing of what they build.
+    pub(super) is_broken: Mutex<bool>,
     pub(super) outcome: Mutex<Option<Outcome>>,
     /// A branch that nobody may push.
     pub(super) protected: Mutex<Option<String>>,
@@ -119,7 +121,11 @@ impl Executor for Company {
             Some(patch) => bad_from > 0 && patch >= bad_from,
             None => bad_from > 0,
         };
-        let verdict = if is_bad { Verdict::Failure } else { Verdict::Success };
+        let verdict = match (*self.is_broken.lock().unwrap(), is_bad) {
+            (true, _) => Verdict::Error,
+            (false, true) => Verdict::Failure,
+            (false, false) => Verdict::Success,
+        };
         let ticket = Ticket { job: order.job.clone(), ..Ticket::default() };
         Ok(Sighting { state: BuildState::Finished(verdict), ticket, run: None, reason: None })
     }
