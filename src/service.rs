@@ -110,6 +110,7 @@ impl Prepared {
             directory,
             limits: limits(&settings),
             run_parameter: settings.service.run_parameter.clone(),
+            name: registry::own_name(&settings),
         };
         let (rules, reader) = (Arc::new(rules), Arc::new(reader));
         Ok((Self { settings, rules, reader, digest: None }, catalog.digest().to_owned()))

@@ -25,6 +25,7 @@ use crate::executors::lava::LavaSettings;
 use crate::git::settings::GitSettings;
 use crate::producer::ProducerSettings;
 use crate::remote::gitlab::settings::GitLabSettings;
+use crate::reporters::bus::Language;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
 use crate::reporters::mail::MailSettings;
@@ -116,6 +117,8 @@ pub struct ServiceSettings {
     pub page_url: Option<Url>,
     /// The secret of which the tokens are made by which a build says that it has ended.
     pub run_secret: Option<SecretRef>,
+    /// The languages in which `to = "bus"` tells of runs.
+    pub publish_as: Vec<Language>,
 }
 
 /// The durable store: `[ledger]`.

@@ -59,17 +59,21 @@ impl Announcement {
 
     /// Reads what was sent; `Err` names the key that cannot be used, and says why.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
+        // A list would be taken for the values without their keys.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err("the body is no object".to_owned());
+        }
         let mut json = serde_json::Deserializer::from_slice(body);
         let read: Result<Self, _> = serde_path_to_error::deserialize(&mut json);
         let read = read.map_err(|error| {
             let path = error.path().to_string();
             let why: String = error.inner().to_string().chars().take(Self::SHOWN_MAX).collect();
             match path.as_str() {
-                "." | "?" => why,
+                "." | "?" => format!("the body is no announcement: {why}"),
                 _ => format!("`{path}`: {why}"),
             }
         })?;
-        json.end().map_err(|error| error.to_string())?;
+        json.end().map_err(|error| format!("the body is no announcement: {error}"))?;
         Ok(read)
     }
 
@@ -177,7 +181,17 @@ mod tests {
             refusal("/metadata/parts", json!([1])),
             refusal("/at", json!("yesterday")),
         ];
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        `name`: invalid type: integer `7`, expected a string
+        `name`: it is empty
+        `build`: it has control characters
+        `url`: one of the addresses is none, or too long
+        `files`: checksums are md5, sha1, sha256 or sha512
+        `files[0].sise`: unknown field `sise`, expected one of `name`, `url`, `checksums`, `size`
+        `change.sha`: `HEAD` is no commit id (40 or 64 hexadecimal digits)
+        `metadata`: `parts` is neither a text nor a number nor a truth
+        `at`: failed to parse four digit integer as year: invalid digit, expected 0-9 but got y
+        ");
     }
 
     #[test]
@@ -187,12 +201,21 @@ mod tests {
         assert!(refusal(&long.to_string()).len() < 400);
         let told = [
             refusal(""),
-            refusal("[]"),
+            refusal("{"),
+            refusal(r#"["images", "nano", null, null, "3"]"#),
             refusal(r#"{"name": "nano"}"#),
             refusal(r#"{"name": "nano", "build": "3"} {}"#),
             refusal(r#"{"name": "nano", "build": "3", "nmae": "x"}"#),
             refusal(r#"{"name": "nano", "build": "3", "name": "x"}"#),
         ];
-        insta::assert_snapshot!(told.join("\n"));
+        insta::assert_snapshot!(told.join("\n"), @"
+        the body is no object
+        the body is no announcement: EOF while parsing an object at line 1 column 1
+        the body is no object
+        the body is no announcement: missing field `build` at line 1 column 16
+        the body is no announcement: trailing characters at line 1 column 32
+        `nmae`: unknown field `nmae`, expected one of `producer`, `name`, `kind`, `version`, `build`, `url`, `files`, `boards`, `tags`, `change`, `metadata`, `at` at line 1 column 37
+        the body is no announcement: duplicate field `name` at line 1 column 37
+        ");
     }
 }
