@@ -78,7 +78,7 @@ impl Poller for PatchewPoller {
             }
         }
         if self.is(Role::Applier) {
-            let failure = self.queue(&mut cursor.queue, &mut haul).await.err();
+            let failure = self.queue(&mut cursor, &mut haul).await.err();
             haul.note("what is unapplied", failure);
         }
         if self.is(Role::Tester) {

@@ -93,6 +93,24 @@ async fn a_queue_that_is_longer_than_a_page_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn what_waits_and_cannot_be_read_is_told_later_and_keeps_no_other_waiting() {
+    let mut world = world(Role::Applier).await;
+    for number in 0..50 {
+        world.patchew.post(&world.series(&format!("stuck-{number:02}"), 1));
+    }
+    world.patchew.post(&world.series("a", 1));
+    world.patchew.refuse(Some(("series/stuck-", 404)));
+    let look = world.look().await;
+    // The last was not asked for yet.
+    assert_eq!((look.messages.len(), look.has_more), (0, true));
+    insta::assert_snapshot!(world.hear().await, @"series.posted a-0-ada@mail.example v1 1");
+    assert!(!world.look().await.has_more);
+    world.patchew.refuse(None);
+    assert_eq!(world.look().await.messages.len(), 50);
+    assert_eq!(world.hear().await, "");
+}
+
+#[tokio::test]
 async fn whoever_may_not_apply_is_told_so() {
     let mut world = world(Role::Applier).await;
     world.patchew.add_user("pointsman", PASSWORD, &["testers"]);
