@@ -63,6 +63,14 @@ pub struct Dependency {
     pub letters: Vec<Vec<u8>>,
 }
 
+impl Dependency {
+    /// What others build upon: its last patch.  Whatever is above that on its branch was put there
+    /// for its own build.
+    pub fn tip(&self) -> &CommitSha {
+        self.branch.commits.last().unwrap_or(&self.branch.sha)
+    }
+}
+
 /// A series to be put on a branch, with everything that is needed for it.
 #[derive(Clone, Debug)]
 pub struct Work<'a> {

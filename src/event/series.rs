@@ -196,6 +196,9 @@ pub struct TestRequest {
     /// What the machine has to have.
     #[serde(default)]
     pub requirements: Option<String>,
+    /// When it was handed out: it may be again, and is run again unless it is run already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_at: Option<Timestamp>,
 }
 
 /// Something about a series.
@@ -333,7 +336,10 @@ impl SeriesEvent {
 
     pub(super) fn moment(&self) -> String {
         let request = self.request.as_ref().map(|request| request.id.as_str()).unwrap_or_default();
-        let test = self.test.as_ref().map(|test| format!("{}@{}", test.name, test.head));
+        let test = self.test.as_ref().map(|test| {
+            let at = test.handed_at.map(|at| format!("/{at}")).unwrap_or_default();
+            format!("{}@{}{at}", test.name, test.head)
+        });
         format!("{}/{request}/{}", self.revision(), test.unwrap_or_default())
     }
 
@@ -358,6 +364,7 @@ impl SeriesEvent {
             },
         });
         if let (Some(test), Some(names)) = (&self.test, names.as_object_mut()) {
+            let test = TestRequest { handed_at: None, ..test.clone() };
             names.insert("test".to_owned(), serde_json::to_value(test).unwrap_or_default());
         }
         names

@@ -26,6 +26,7 @@ pub(super) const FILTERS: &[&str] = &[
     "items",
     "job_path",
     "join",
+    "json",
     "last",
     "length",
     "lines",

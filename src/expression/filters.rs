@@ -14,6 +14,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("epoch", epoch);
     environment.add_filter("files", listed::files);
     environment.add_filter("host", host);
+    environment.add_filter("json", json);
     environment.add_filter("job_path", job_path);
     environment.add_filter("only", only);
     environment.add_filter("parameter", parameter);
@@ -34,6 +35,15 @@ fn host(value: &Value) -> Result<Option<String>, Error> {
             None => host.to_owned(),
         })
     }))
+}
+
+/// The value as JSON, which is also a whole value of YAML.
+fn json(value: &Value) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let text = serde_json::to_string(value).map_err(|_not_json| wrong(value, "a plain value"))?;
+    Ok(Value::from_safe_string(text))
 }
 
 /// Seconds since 1970, a number or a text and perhaps with a fraction, as RFC 3339; or a date as

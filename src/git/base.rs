@@ -104,12 +104,11 @@ impl Repository {
     ) -> Result<Candidates, Failure> {
         let mut candidates = Candidates::default();
         if let Some(dependency) = work.dependencies.first() {
-            let (branch, msgid) = (&dependency.branch, &dependency.msgid);
+            let (name, msgid) = (&dependency.branch.name, &dependency.msgid);
             if self.has_dependency(dependency).await? {
-                candidates.add(&branch.sha, &branch.name, format!("it depends on <{msgid}>"));
+                candidates.add(dependency.tip(), name, format!("it depends on <{msgid}>"));
             } else {
-                let why_not = "its branch is gone";
-                candidates.dismiss(&branch.sha, &branch.name, why_not);
+                candidates.dismiss(dependency.tip(), name, "its branch is gone");
             }
         }
         let series = &work.order.series.series;

@@ -70,7 +70,7 @@ impl Repository {
     /// Puts those patches of `dependency` upon `tip` that are not there.
     async fn stack(&self, dependency: &Dependency, tip: CommitSha) -> Result<CommitSha, Stop> {
         let has_branch = self.has_dependency(dependency).await?;
-        if has_branch && self.is_ancestor(&dependency.branch.sha, &tip).await? {
+        if has_branch && self.is_ancestor(dependency.tip(), &tip).await? {
             return Ok(tip);
         }
         // Whether they may be built was asked when they were put on their own branch.

@@ -12,6 +12,7 @@ use crate::run::{OfSeries, Run, RunState};
 use crate::subject::Verdict;
 
 pub(super) mod blame;
+mod branch;
 mod order;
 mod part;
 
@@ -72,11 +73,17 @@ fn posted(
 }
 
 /// A series as it is known when it is posted, with what tells which versions of it are known by
-/// other ids: never the title alone.
+/// other ids: never the title alone, and no `change-id` alone, which everybody can read.
+///
+/// Versions are one sender's.  Where a mail server vouches for some, what is from them only by its
+/// own word is somebody else's.
 pub fn series_state(event: &SeriesEvent) -> SeriesState {
     let SeriesEvent { instance, project, series, .. } = event;
-    let author = series.submitter.id.as_ref().unwrap_or(&series.submitter.email).to_lowercase();
+    let submitter = &series.submitter;
+    let author = submitter.id.as_ref().unwrap_or(&submitter.email).to_lowercase();
+    let vouched = if submitter.vouched { "vouched" } else { "" };
     let title = series.title.trim().to_lowercase();
+    let change_id = series.hints.change_id.as_ref().map(|id| id.to_lowercase());
     let of = |parts: &[&str]| {
         let parts = [&[instance.as_str(), project.as_str()], parts].concat();
         hash(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())
@@ -84,8 +91,8 @@ pub fn series_state(event: &SeriesEvent) -> SeriesState {
     SeriesState {
         version: series.version,
         approved_by: None,
-        change: series.hints.change_id.as_ref().map(|id| of(&["change", &id.to_lowercase()])),
-        name: of(&["name", &author, &title]),
+        change: change_id.map(|id| of(&["change", vouched, &author, &id])),
+        name: of(&["name", vouched, &author, &title]),
         base: None,
     }
 }

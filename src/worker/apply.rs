@@ -17,8 +17,9 @@ use crate::git::{Dependency, Letters, Outcome, Tree, Work};
 use crate::ledger::LedgerError;
 use crate::ledger::branches::PushedBranch;
 use crate::ledger::queue::{Claimed, Settlement};
+use crate::ledger::view::runs::{RunFilter, RunView};
 use crate::remote::{Failure, chain};
-use crate::run::{Run, RunState};
+use crate::run::{Role, Run, RunState};
 use crate::subject::{CommitSha, ConnectionName, Subject, Verdict};
 
 /// How often it is looked whether a series is there that another one depends on.
@@ -26,6 +27,8 @@ const LOOK_FOR_DEPENDENCIES: Backoff =
     Backoff { min: Duration::from_secs(30), max: Duration::from_mins(10) };
 /// How many series one may name that it depends on.
 const DEPENDENCIES_MAX: usize = 16;
+/// How many runs of a series are looked at.
+const RUNS_MAX: u32 = 2000;
 /// How far it is followed whether series depend on each other.
 const CHAIN_MAX: usize = 64;
 
@@ -86,7 +89,7 @@ impl Workshop<'_> {
         let letters = origin.and_then(|origin| origin.letters.as_ref()).ok_or_else(|| {
             Failure::give_up(anyhow!("`{}` is not configured, or has no mails", order.origin))
         })?;
-        let dependencies = match self.dependencies(order, letters.as_ref()).await? {
+        let dependencies = match self.dependencies((claimed, order), letters.as_ref()).await? {
             Depends::On(dependencies) => dependencies,
             Depends::Waits(reason) => return Ok(Ended::Waiting(reason)),
             Depends::Never(reason) => {
@@ -147,10 +150,11 @@ impl Workshop<'_> {
         })
     }
 
-    /// Finds the series that this one depends on; only those count that we have put on a branch.
+    /// Finds the series that this one depends on; only those count that we have put on a branch,
+    /// for every rule that wants this one: each has said whose code it builds.
     async fn dependencies(
         &self,
-        order: &ApplyOrder,
+        (claimed, order): (&Claimed, &ApplyOrder),
         letters: &dyn Letters,
     ) -> Result<Depends, Failure> {
         let wanted = &order.series.series.hints.depends;
@@ -165,6 +169,12 @@ impl Workshop<'_> {
             };
             let of = run.series.as_ref();
             match (run.state, of.and_then(|of| Some((&of.of, of.branch.as_ref()?)))) {
+                (RunState::Done(Verdict::Success), Some(_))
+                    if !self.is_built_by_all(&run, claimed.run.as_ref()).await? =>
+                {
+                    let words = format!("it depends on <{msgid}>, which its rules do not build");
+                    return Ok(Depends::Waits(words));
+                }
                 (RunState::Done(Verdict::Success), Some((series, branch))) => {
                     found.push(Dependency {
                         msgid: msgid.clone(),
@@ -187,6 +197,28 @@ impl Workshop<'_> {
             }
         }
         Ok(Depends::On(found))
+    }
+
+    /// Whether all rules that want `dependent` have wanted the series that `run` puts on a branch,
+    /// too: this branch of it, or one before.
+    async fn is_built_by_all(&self, run: &Run, dependent: Option<&Run>) -> Result<bool, Failure> {
+        let wanted_by =
+            |run: &Run| run.series.as_ref().map(|of| of.wanted_by.clone()).unwrap_or_default();
+        let mut built = wanted_by(run);
+        let wanted = dependent.map(wanted_by).unwrap_or_default();
+        let is_built = |built: &[String]| wanted.iter().all(|rule| built.contains(rule));
+        if is_built(&built) {
+            return Ok(!wanted.is_empty());
+        }
+        let filter = RunFilter { open: false, subject: Some(run.subject.key()) };
+        let found = self.worker.ledger.runs(filter, RUNS_MAX).await;
+        for RunView { run: other, .. } in found.map_err(Failure::retry)? {
+            let is_same = other.connection == run.connection && other.revision == run.revision;
+            if is_same && other.role() == Some(Role::Apply) {
+                built.extend(wanted_by(&other));
+            }
+        }
+        Ok(is_built(&built))
     }
 
     /// Whether what `run` puts on a branch depends, in the end, on what is ordered here.

@@ -153,6 +153,7 @@ mod tests {
             base: None,
             timeout: None,
             requirements: None,
+            handed_at: None,
         };
         insta::assert_snapshot!(
             fault(|it| it.request = Some(request())),

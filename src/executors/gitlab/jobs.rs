@@ -40,6 +40,8 @@ impl GitLabCi {
             return Ok(end);
         }
         let jobs = self.jobs(project, pipeline, ("jobs", &[])).await?;
+        let bridges = self.jobs(project, pipeline, ("bridges", &[])).await?;
+        let jobs = [jobs, bridges].concat();
         let has_all = !jobs.is_empty() && jobs.iter().all(Job::has_ended);
         let (verdict, _) = wire::verdict(&jobs);
         if is_canceled && (!has_all || verdict == Verdict::Cancelled) {

@@ -7,13 +7,13 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::land::{Land, applied, order, says, work};
+use super::land::{Land, applied, dependency, order, says, work};
 use super::world::file;
 use crate::clock::Clock;
-use crate::git::Tree;
 use crate::git::address::Address;
 use crate::git::call::Call;
 use crate::git::repository::{ReportJob, Repository};
+use crate::git::{Tree, Work};
 use crate::remote::chain;
 
 const OLD: &str = "1\n2\n3\n";
@@ -139,20 +139,19 @@ async fn what_lies_about_is_packed_when_it_is_much() {
     assert_eq!(says(&repository, &["cat-file", "-t", branch.sha.as_str()]).await, "commit");
 }
 
+/// A repository whose branches end with the job that reports.
+fn reporting(land: &Land, folder: &str) -> Repository {
+    let url = url::Url::parse("https://ci.example/ci/report.yml").unwrap();
+    let report = Some(ReportJob { file: ".ci.yml", url });
+    let clock = Clock::manual(land.hand.clone());
+    Repository::new("linux", &land.settings(folder, ""), report, clock).unwrap()
+}
+
 #[tokio::test]
 async fn the_last_commit_adds_the_job_that_reports() {
     let land = land().await;
-    let report = || ReportJob {
-        file: ".ci.yml",
-        url: url::Url::parse("https://ci.example/ci/report.yml").unwrap(),
-    };
-    let open = |folder: &str| {
-        let clock = Clock::manual(land.hand.clone());
-        let settings = land.settings(folder, "");
-        Repository::new("linux", &settings, Some(report()), clock).unwrap()
-    };
     let (order, letters) = (order("7"), series(&land).await);
-    let branch = applied(&open("tree"), &work(&order, &letters)).await;
+    let branch = applied(&reporting(&land, "tree"), &work(&order, &letters)).await;
     assert_eq!(branch.commits.len(), 1);
     let list = ["log", "--format=%s", branch.sha.as_str()];
     let log = land.git("push.git", &list).await;
@@ -162,8 +161,27 @@ async fn the_last_commit_adds_the_job_that_reports() {
     land.world.commit("master", &[file("b", "b\n")]).await;
     land.days(2);
     for folder in ["tree", "elsewhere"] {
-        let again = applied(&open(folder), &work(&order, &letters)).await;
+        let again = applied(&reporting(&land, folder), &work(&order, &letters)).await;
         assert_eq!((&again.sha, &again.commits), (&branch.sha, &branch.commits), "{folder}");
+    }
+}
+
+#[tokio::test]
+async fn a_series_is_put_upon_the_patches_of_another_and_not_upon_its_job() {
+    let land = land().await;
+    let letters = series(&land).await;
+    let below = applied(&reporting(&land, "tree"), &work(&order("7"), &letters)).await;
+    let more = [land.mail("Say four", "a", [NEW, "1\n2\nthree\n4\n"]).await];
+    let order = order("8");
+    let depending =
+        Work { dependencies: vec![dependency(&below, &letters)], ..work(&order, &more) };
+    for folder in ["tree", "elsewhere"] {
+        let branch = applied(&reporting(&land, folder), &depending).await;
+        assert_eq!(branch.base.sha, below.commits[0], "{folder}");
+        let log = land.git("push.git", &["log", "--format=%s", branch.sha.as_str()]).await;
+        assert_eq!(log, ".ci.yml: Tell how the build ended\nSay four\nSay three\nchange");
+        let file = format!("{}:.pointsman/ci.yml", branch.sha);
+        assert_eq!(land.git("push.git", &["show", &file]).await, "x: y");
     }
 }
 

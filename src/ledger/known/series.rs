@@ -40,6 +40,7 @@ pub(super) fn about(
         known.older.extend(runs(select.query(params![older.subject, RUNS_MAX])?)?);
         known.last_base = known.last_base.take().or_else(|| older.base.clone());
     }
+    known.branches = branches(connection, &subject)?;
     known.given = given(connection, event, (&subject, now))?;
     Ok(known)
 }
@@ -104,7 +105,7 @@ fn is_past(connection: &Connection, run: &Run) -> Result<bool, LedgerError> {
 
 /// The versions of a series that its source knows by other ids.
 ///
-/// A `change-id` tells, where both have one; else the author and the title do.
+/// The author tells, together with the `change-id` where both have one, and else with the title.
 fn relatives(
     connection: &Connection,
     event: &SeriesEvent,
@@ -120,6 +121,15 @@ fn relatives(
         Ok(Relative { subject: row.get(0)?, version: row.get(1)?, base: row.get(2)? })
     };
     let rows = select.query_map(params![subject, own.change, own.name, RUNS_MAX], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The branches that were pushed for a series and not taken away since.
+fn branches(connection: &Connection, subject: &str) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut select =
+        connection.prepare_cached("SELECT tree, name FROM branches WHERE subject = ?1 LIMIT ?2")?;
+    let rows =
+        select.query_map(params![subject, PARTS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

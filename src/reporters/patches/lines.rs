@@ -43,13 +43,6 @@ pub fn hints(texts: &[&str]) -> Hints {
     hints
 }
 
-/// Adds what a tag says that was found elsewhere, such as `Based-on: <a@b>`.
-pub fn add(hints: &mut Hints, line: &str) {
-    if let Some((tag, value)) = tag(line) {
-        take(hints, &tag, value);
-    }
-}
-
 /// The tag, in lower case, and its value.
 fn tag(line: &str) -> Option<(String, &str)> {
     let (tag, value) = line.split_once(':')?;
@@ -177,15 +170,5 @@ base-commit: dddddddddddddddddddddddddddddddddddddddd
             .concat();
         let hints = hints(&[&flood]);
         assert_eq!((hints.depends.len(), hints.notes.len()), (LIST_MAX, NOTES_MAX));
-    }
-
-    #[test]
-    fn a_tag_from_elsewhere_comes_after_the_authors_own() {
-        let mut hints = hints(&["Based-on: <a@x>"]);
-        for line in ["Based-on: <b@x>", "Based-on: <a@x>", "Reviewed-by: Ada <ada@x>", "nonsense"] {
-            add(&mut hints, line);
-        }
-        assert_eq!(hints.depends, ["a@x", "b@x"]);
-        assert!(hints.notes.is_empty());
     }
 }

@@ -3,16 +3,32 @@
 //! `Authentication-Results` (RFC 8601) can be written by anybody.  A server puts its own above all
 //! that was there before, so the first that bears the trusted server's name is its own.
 
-/// Whether `server` says that the mail with this `From` is from `email`.
+/// What may stand in a mail once at most.
 ///
-/// The first of `results`, the `Authentication-Results` of a mail, that is `server`'s has to say so:
-/// by DMARC, or by a signature (DKIM) of the domain of the address, or of one that it is below.
-pub fn is_vouched(from: Option<&str>, results: &[&str], server: &str, email: &str) -> bool {
+/// A signature is of the lowest header of a name, and others read the topmost: whoever sends on a
+/// mail that somebody else has signed could put another sender, or another thread, above it.
+const ONCE: [&str; 3] = ["from", "in-reply-to", "references"];
+
+/// Whether `server` says that a mail is from `email`; `all` finds the headers of a name, which it
+/// is told in lower case, the topmost first.
+///
+/// The first `Authentication-Results` that is `server`'s has to say so: by DMARC, or by a signature
+/// (DKIM) of the domain of the address, or of one that it is below.
+pub fn is_vouched<'m>(
+    all: impl Fn(&'static str) -> Vec<&'m str>,
+    server: &str,
+    email: &str,
+) -> bool {
     let Some((_, domain)) = email.rsplit_once('@') else { return false };
-    // A list that puts its own address there proves its own only.
-    if from.and_then(address).is_none_or(|from| !from.eq_ignore_ascii_case(email)) {
+    if ONCE.iter().any(|name| all(name).len() > 1) {
         return false;
     }
+    // A list that puts its own address there proves its own only.
+    let from = all("from").first().copied().and_then(address);
+    if from.is_none_or(|from| !from.eq_ignore_ascii_case(email)) {
+        return false;
+    }
+    let results = all("authentication-results");
     let mut own = results.iter().map(|result| statements(result)).filter(|statements| {
         let first = statements.first().and_then(|words| words.split_whitespace().next());
         first.is_some_and(|name| name.eq_ignore_ascii_case(server))
@@ -91,11 +107,21 @@ fn statements(header: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn is_vouched_by(results: &[&str], from: &str) -> bool {
-        is_vouched(Some(from), results, "mx.example", "ada@points.example")
+    /// Whether it is from `email`, by these headers.
+    fn is_by(headers: &[(&str, &'static str)], email: &str) -> bool {
+        let all = |name: &'static str| {
+            headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value).collect()
+        };
+        is_vouched(all, "mx.example", email)
     }
 
-    fn says(results: &str) -> bool {
+    fn is_vouched_by(results: &[&'static str], from: &'static str) -> bool {
+        let results = results.iter().map(|result| ("authentication-results", *result));
+        let headers: Vec<_> = results.chain([("from", from)]).collect();
+        is_by(&headers, "ada@points.example")
+    }
+
+    fn says(results: &'static str) -> bool {
         is_vouched_by(&[results], "Ada <ada@points.example>")
     }
 
@@ -108,8 +134,27 @@ mod tests {
         assert!(says("mx.example; dmarc=pass (p=none) header.from=points.example"));
         let (from, results) =
             ("ada@mail.points.example", "mx.example; dkim=pass header.d=points.example");
-        assert!(is_vouched(Some(from), &[results], "mx.example", from));
-        assert!(!is_vouched(None, &[results], "mx.example", from));
+        assert!(is_by(&[("authentication-results", results), ("from", from)], from));
+        assert!(!is_by(&[("authentication-results", results)], from));
+    }
+
+    #[test]
+    fn what_stands_above_what_was_signed_is_nobodys() {
+        let signed = [
+            ("authentication-results", "mx.example; dkim=pass header.d=points.example"),
+            ("from", "Ada <ada@points.example>"),
+            ("in-reply-to", "<harmless@points.example>"),
+            ("references", "<harmless@points.example>"),
+        ];
+        assert!(is_by(&signed, "ada@points.example"));
+        for above in [
+            ("from", "Ada <ada@points.example>"),
+            ("in-reply-to", "<evil@mallory.example>"),
+            ("references", "<evil@mallory.example>"),
+        ] {
+            let headers: Vec<_> = [above].into_iter().chain(signed).collect();
+            assert!(!is_by(&headers, "ada@points.example"), "{above:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Cursor {
     pub(super) search: BTreeMap<String, Place>,
     /// What waits to be put on a branch.
     pub(super) queue: Vec<Queued>,
+    /// Of that what could not be told yet, in the order in which it is tried again.
+    pub(super) put_off: Vec<String>,
     /// Tests that were given to us, and have not been told of.
     pub(super) jobs: Vec<Taken>,
 }
@@ -57,6 +59,9 @@ pub(super) struct Taken {
     pub(super) job: Job,
     /// How often its series could not be read.
     pub(super) tries: u32,
+    /// When it was given to us.
+    #[serde(default)]
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Cursor {
@@ -68,6 +73,11 @@ impl Cursor {
             tracing::warn!(%error, "Began anew: how far it was read cannot be read");
             Self::default()
         })
+    }
+
+    /// Whether the series waits to be put on a branch; nothing where it is not known.
+    pub(super) fn waits(&self, mark: &str) -> Option<bool> {
+        self.queue.iter().find(|queued| queued.mark == mark).map(|queued| queued.is_here)
     }
 
     pub(super) fn write(&self) -> String {

@@ -78,12 +78,12 @@ impl Poller for PatchewPoller {
             }
         }
         if self.is(Role::Applier) {
-            let failure = self.queue(&mut cursor.queue, &mut haul).await.err();
+            let failure = self.queue(&mut cursor, &mut haul).await.err();
             haul.note("what is unapplied", failure);
         }
         if self.is(Role::Tester) {
             for project in &self.projects {
-                let failure = self.take_tests(project, &mut cursor.jobs).await.err();
+                let failure = self.take_tests((project, now), &mut cursor.jobs).await.err();
                 haul.note(project, failure);
             }
             self.tell_tests(&mut cursor.jobs, &mut haul).await;

@@ -110,7 +110,7 @@ impl Source {
     /// sender.
     ///
     /// The author speaks in the first mail and in the first patch.  What Patchew has found in
-    /// answers comes after that: anybody can add to it.
+    /// answers does not count: anybody can add to it.
     async fn heard(
         &self,
         place: (&str, &str),
@@ -130,8 +130,7 @@ impl Source {
             let raw = self.raw(place, msgid).await?;
             let mail = Mail::read(&raw);
             if let Some(server) = server {
-                let results: Vec<&str> = mail.all("authentication-results").collect();
-                is_vouched &= vouch::is_vouched(mail.header("from"), &results, server, email);
+                is_vouched &= vouch::is_vouched(|name| mail.all(name).collect(), server, email);
             }
             if number < SPOKEN_MAX {
                 texts.push(mail.text());
@@ -139,9 +138,6 @@ impl Source {
         }
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut hints = lines::hints(&texts);
-        for tag in head.tags.iter().flatten() {
-            lines::add(&mut hints, tag);
-        }
         let own = bare(&head.message_id);
         hints.depends.retain(|msgid| msgid != own);
         Ok((hints, is_vouched))
@@ -222,7 +218,6 @@ mod tests {
             subject: subject.to_owned(),
             date: "2026-11-20T08:15:00".to_owned(),
             sender: None,
-            tags: None,
             last_reply_date: None,
             total_patches: total,
             is_complete: true,

@@ -40,8 +40,6 @@ pub(super) struct Head {
     #[serde(default)]
     pub(super) sender: Option<Address>,
     #[serde(default)]
-    pub(super) tags: Option<Vec<String>>,
-    #[serde(default)]
     pub(super) last_reply_date: Option<String>,
     #[serde(default)]
     pub(super) total_patches: u32,

@@ -178,8 +178,7 @@ impl Headers {
 
     /// Whether `server` says that the mail is from `email`.
     pub(super) fn vouch_for(&self, server: &str, email: &str) -> bool {
-        let results = self.all("Authentication-Results");
-        is_vouched(self.first("From"), &results, server, email)
+        is_vouched(|name| self.all(name), server, email)
     }
 
     /// The first called `name`.

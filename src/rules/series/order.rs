@@ -1,17 +1,20 @@
-//! Ordering for a series: a branch to put it on, and its builds.
+//! Ordering the builds of a series, once it is on a branch if it is to be on one.
 
 use super::part::{self, Part};
-use crate::action::{Action, ApplyOrder, Stage, Task, Ticket};
+use crate::action::{Stage, Ticket};
 use crate::decision::Outcome;
 use crate::event::proposal::Standing;
 use crate::event::series::{Branch, SeriesEvent};
 use crate::event::{Event, EventKind};
-use crate::rules::case::{Case, Wanted, lane};
-use crate::rules::report::Scene;
+use crate::rules::case::{Case, Wanted};
 use crate::rules::spec::EachPatch;
 use crate::rules::{Build, Rule, trust};
 use crate::run::{OfSeries, ReportTo, Role, Run, RunState};
-use crate::subject::{ConnectionName, RunId, Verdict};
+use crate::subject::{RunId, Verdict};
+
+/// How often the build of a test may break before it is not run for being handed out again: one
+/// that broke is given back at once, and would be run without end.
+const BROKEN_MAX: usize = 5;
 
 impl Case<'_> {
     /// Orders what `rule` wants of a series.
@@ -36,28 +39,18 @@ impl Case<'_> {
         let Some(tree) = &rule.git else { return self.build_series((rule, build), on, wanted) };
         let is_rebase = on.request.as_ref().is_some_and(|request| request.rebase);
         match self.branch_of(rule).filter(|_| !is_rebase) {
-            Some(_) => self.build_series((rule, build), on, wanted),
-            None => self.order_branch((rule, tree), (on, origin), wanted),
-        }
-    }
-
-    /// The branch that the series is on for `rule`, if it is on one.
-    pub(in crate::rules) fn branch_of(&self, rule: &Rule) -> Option<&Branch> {
-        let tree = rule.git.as_ref()?;
-        match self.event {
-            Event::Applied(event) => event.branch.as_ref().filter(|_| event.tree == *tree),
-            Event::Series(on) => {
-                let run = self.last_branch_run(tree, &on.revision())?;
-                let is_there = run.state == RunState::Done(Verdict::Success);
-                run.series.as_ref()?.branch.as_ref().filter(|_| is_there)
+            Some(_) => {
+                self.build_series((rule, build), on, wanted)?;
+                wanted.runs.extend(self.joined_late((rule, tree), on, &wanted.others));
+                Ok(())
             }
-            Event::PullRequest(_)
-            | Event::Comment(_)
-            | Event::Command(_)
-            | Event::Push(_)
-            | Event::Artifact(_)
-            | Event::Boards(_)
-            | Event::Build(_) => None,
+            None => {
+                if !is_rebase {
+                    // What is not to be built again needs no branch.
+                    self.series_attempt(rule, on, None)?;
+                }
+                self.order_branch((rule, tree), (on, origin), wanted)
+            }
         }
     }
 
@@ -83,14 +76,6 @@ impl Case<'_> {
         }
     }
 
-    /// The newest run that puts this version on a branch of `tree`.
-    fn last_branch_run(&self, tree: &ConnectionName, revision: &str) -> Option<&Run> {
-        let runs = self.known.runs.iter().filter(|run| {
-            run.role() == Some(Role::Apply) && run.connection == *tree && run.revision == revision
-        });
-        runs.max_by_key(|run| run.attempt)
-    }
-
     /// The word by which the author says that no builds are wanted.
     fn opted_out(&self, rule: &Rule, on: &SeriesEvent) -> Option<String> {
         let opt_out = &self.rules.directory.opt_out;
@@ -110,7 +95,7 @@ impl Case<'_> {
     }
 
     /// Whether somebody lets just this version be built.
-    fn is_series_approved(&self, on: &SeriesEvent) -> bool {
+    pub(super) fn is_series_approved(&self, on: &SeriesEvent) -> bool {
         let state = self.state.as_ref().and_then(|state| state.series.as_ref());
         state.is_some_and(|state| state.version == on.series.version && state.approved_by.is_some())
     }
@@ -133,103 +118,6 @@ impl Case<'_> {
         wanted.actions.extend(self.scene().told(&run, Stage::Held, None));
         wanted.runs.push(run);
         Ok(())
-    }
-
-    /// Orders that the series is put on a branch; rules that want the same share it.
-    fn order_branch(
-        &self,
-        (rule, tree): (&Rule, &ConnectionName),
-        (on, origin): (&SeriesEvent, &ConnectionName),
-        wanted: &mut Wanted,
-    ) -> Result<(), Outcome> {
-        let reports = self.resolved(rule, on)?;
-        let shared = wanted.others.iter().find(|run| {
-            run.role() == Some(Role::Apply) && run.connection == *tree && !run.state.is_done()
-        });
-        if let Some(shared) = shared.cloned() {
-            let run = joined(shared, rule, reports);
-            wanted.actions.push(self.application(&run, (on, origin), ""));
-            wanted.runs.push(run);
-            return Ok(());
-        }
-        let last = self.last_branch_run(tree, &on.revision());
-        let is_approved = self.is_series_approved(on);
-        let (attempt, again) = match last {
-            None => (1, ""),
-            Some(last) if last.state == RunState::Held && is_approved => {
-                (last.attempt, "/approved")
-            }
-            Some(last) if last.state.is_done() && on.request.is_some() => {
-                (last.attempt.saturating_add(1), "")
-            }
-            Some(last) if last.state.is_done() => {
-                return Err(Outcome::Already { run: last.id.to_string() });
-            }
-            // It is on its way.
-            Some(last) => {
-                wanted.runs.push(joined(last.clone(), rule, reports));
-                return Ok(());
-            }
-        };
-        let of = part::of_series(on, (tree.as_str(), Some(tree)), Role::Apply);
-        let of =
-            OfSeries { wanted_by: Self::wanted_by(last.filter(|_| !again.is_empty()), rule), ..of };
-        let (subject, revision) = (on.subject(), on.revision());
-        let run = Run {
-            artifact: None,
-            retry: None,
-            id: RunId::of(&subject, &revision, tree.as_str(), attempt),
-            subject,
-            revision,
-            rule: tree.to_string(),
-            attempt,
-            connection: tree.clone(),
-            state: RunState::Ordered,
-            ticket: Ticket { job: tree.to_string(), ..Ticket::default() },
-            reports,
-            supersede: rule.supersede,
-            cancelling: None,
-            reason: None,
-            series: Some(Box::new(of)),
-        };
-        wanted.actions.push(self.application(&run, (on, origin), again));
-        wanted.runs.push(run);
-        Ok(())
-    }
-
-    /// The rules that want the branch: a run that goes on has others, too.
-    fn wanted_by(last: Option<&Run>, rule: &Rule) -> Vec<String> {
-        let of = last.and_then(|last| last.series.as_ref());
-        let mut all = of.map(|of| of.wanted_by.clone()).unwrap_or_default();
-        if !all.contains(&rule.name) {
-            all.push(rule.name.clone());
-        }
-        all
-    }
-
-    fn application(
-        &self,
-        run: &Run,
-        (on, origin): (&SeriesEvent, &ConnectionName),
-        again: &str,
-    ) -> Action {
-        let state = self.state.as_ref().and_then(|state| state.series.as_ref());
-        Action {
-            key: format!("apply/{}{again}", run.id),
-            lane: lane(&run.subject, &run.rule, &run.connection),
-            slot: None,
-            connection: run.connection.clone(),
-            run: Some(run.id.clone()),
-            delay: None,
-            task: Task::Apply(Box::new(ApplyOrder {
-                run: run.id.clone(),
-                series: part::as_posted(on),
-                origin: origin.clone(),
-                respin: run.attempt.saturating_sub(1),
-                last_base: state.and_then(|state| state.base.clone()),
-                is_approved: self.is_series_approved(on),
-            })),
-        }
     }
 
     /// Orders the builds of `rule`: of the whole, and of each patch where it says so.
@@ -282,10 +170,18 @@ impl Case<'_> {
                 let is_named = on.request.as_ref().is_some_and(|asked| !asked.names.is_empty());
                 is_done && (!is_good || is_named)
             }
-            // It was put on another base since.
+            // What is handed out is run by nobody, unless we do.
+            Event::Series(event) if event.event == EventKind::SeriesTest => {
+                let broken = self.known.runs.iter().filter(same);
+                let broken = broken.filter(|run| run.state == RunState::Done(Verdict::Error));
+                is_done && broken.count() < BROKEN_MAX
+            }
+            // It was put on another branch since, for which somebody has asked: perhaps upon the
+            // same base, and perhaps the build of the other one goes on.
             Event::Applied(_) => {
                 let built = last.series.as_ref().and_then(|of| of.branch.as_ref());
-                is_done && built.map(|built| &built.sha) != branch.map(|branch| &branch.sha)
+                let at = |branch: &Branch| (branch.name.clone(), branch.sha.clone());
+                built.map(at) != branch.map(at)
             }
             Event::Series(_)
             | Event::PullRequest(_)
@@ -331,43 +227,9 @@ impl Case<'_> {
     }
 
     /// Where `rule` reports, with the connections resolved.
-    fn resolved(&self, rule: &Rule, on: &SeriesEvent) -> Result<Vec<ReportTo>, Outcome> {
+    pub(super) fn resolved(&self, rule: &Rule, on: &SeriesEvent) -> Result<Vec<ReportTo>, Outcome> {
         let directory = &self.rules.directory;
         let reports = rule.reports.iter().map(|report| report.resolve(directory, &on.instance));
         reports.collect::<Result<_, String>>().map_err(|what| Outcome::Lacks { what })
     }
-}
-
-impl Scene<'_> {
-    /// What is told of putting a series on a branch: that it went well shows in a state only.
-    pub(super) fn told_of_branch(&self, run: &Run, previous: Option<Verdict>) -> Vec<Action> {
-        let Some(stage) = crate::rules::text::stage(run.state) else { return Vec::new() };
-        if run.state == RunState::Done(Verdict::Success) {
-            self.states(run, stage, previous)
-        } else {
-            self.told(run, stage, previous)
-        }
-    }
-}
-
-/// The run that puts a series on a branch, wanted by one more rule.
-fn joined(run: Run, rule: &Rule, reports: Vec<ReportTo>) -> Run {
-    let mut series = run.series;
-    if let Some(of) = series.as_mut().filter(|of| !of.wanted_by.contains(&rule.name)) {
-        of.wanted_by.push(rule.name.clone());
-    }
-    let reports = united(&run.reports, reports);
-    Run { series, reports, supersede: run.supersede && rule.supersede, ..run }
-}
-
-/// Both lists, each place once.
-fn united(one: &[ReportTo], other: Vec<ReportTo>) -> Vec<ReportTo> {
-    let mut all = one.to_vec();
-    for report in other {
-        let is_there = |known: &ReportTo| known.to == report.to && known.form == report.form;
-        if !all.iter().any(is_there) {
-            all.push(report);
-        }
-    }
-    all
 }

@@ -1,5 +1,6 @@
 //! Patch series from posted to told, with a repository and builds that are only said to be there.
 
+mod again;
 mod world;
 
 use std::collections::BTreeSet;
@@ -7,7 +8,7 @@ use std::collections::BTreeSet;
 use super::START;
 use crate::clock::from_millis;
 use crate::event::EventKind;
-use crate::event::series::{Refusal, SeriesEvent};
+use crate::event::series::{Refusal, SeriesEvent, TestRequest};
 use crate::git::Outcome;
 
 use world::{World, asks, posted};
@@ -154,6 +155,35 @@ async fn a_new_version_under_another_id_takes_the_place_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn nobody_else_takes_the_place_of_a_series() {
+    let world = World::new(RULES);
+    let ours = |id: &str, version: u32| {
+        let mut event = posted(id, version, 1);
+        event.series.hints.change_id = Some("20261120-oil".to_owned());
+        event.series.submitter.vouched = true;
+        event
+    };
+    *world.company.outcome.lock().unwrap() =
+        Some(Outcome::Held(Refusal { reason: "it touches CI".to_owned(), ..Refusal::default() }));
+    world.hears(ours("71", 1)).await;
+    let mut theirs = ours("80", 4_000_000_000);
+    theirs.series.submitter.id = Some("99".to_owned());
+    assert_eq!(world.hears(theirs).await, ["flag kvm: held"]);
+    // From her by its own word only.
+    let mut forged = ours("81", 4_000_000_000);
+    forged.series.submitter.vouched = false;
+    let did = world.hears(forged).await;
+    assert!(!did.contains(&"flag git.points: cancelled".to_owned()), "{did:#?}");
+    let did = world.hears(ours("82", 2)).await;
+    assert!(did.contains(&"apply 82 v2 on []".to_owned()), "{did:#?}");
+    assert_eq!(
+        did.iter().filter(|what| *what == "flag git.points: cancelled").count(),
+        1,
+        "{did:#?}"
+    );
+}
+
+#[tokio::test]
 async fn what_touches_ci_waits_for_an_approval_of_this_version() {
     let world = World::new(RULES);
     *world.company.outcome.lock().unwrap() =
@@ -203,6 +233,36 @@ async fn a_series_waits_for_what_it_depends_on() {
 }
 
 #[tokio::test]
+async fn a_rule_builds_nobody_whom_it_does_not_trust_below_a_series_either() {
+    let any = RULES.replace("\"kvm\"", "\"lint\"").replace("git =", "trust = \"anyone\"\ngit =");
+    let world = World::new(&format!("{RULES}{any}"));
+    let mut foreign = posted("71", 1, 1);
+    foreign.series.submitter.id = Some("99".to_owned());
+    let did = world.hears(foreign.clone()).await;
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 1, "{did:#?}");
+    let mut dependent = posted("72", 1, 1);
+    dependent.series.title = "Grease".to_owned();
+    dependent.series.hints.depends = vec!["71-v1-0@points.example".to_owned()];
+    assert_eq!(world.hears(dependent).await, ["flag git.points: queued"]);
+    // Once all rules build it, they build what depends on it.
+    let did = world.hears(asks(foreign, EventKind::SeriesApproved, "1")).await;
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 1, "{did:#?}");
+    world.hand.forward_to(from_millis(START + 3_600_000));
+    let did = world.did().await;
+    assert_eq!(did[0], "apply 72 v1 on [\"pointsman/lists/71/v1\"]");
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 2, "{did:#?}");
+}
+
+#[tokio::test]
+async fn each_of_three_rules_builds_the_branch_that_they_share() {
+    let others = ["xen", "tcg"].map(|name| RULES.replace("\"kvm\"", &format!("\"{name}\"")));
+    let world = World::new(&[RULES, &others[0], &others[1]].concat());
+    let did = world.hears(posted("71", 1, 1)).await;
+    assert_eq!(did.iter().filter(|what| what.starts_with("build")).count(), 3, "{did:#?}");
+    assert_eq!(did.iter().filter(|what| what.starts_with("apply")).count(), 1, "{did:#?}");
+}
+
+#[tokio::test]
 async fn series_that_depend_on_each_other_are_told_so() {
     let world = World::new(RULES);
     let depends = |id: &str, on: &str| {
@@ -228,6 +288,38 @@ async fn whoever_wants_no_builds_gets_none() {
     // Who asks for it gets it.
     let did = world.hears(asks(rfc, EventKind::SeriesRecheck, "1")).await;
     assert!(did.contains(&"build pointsman/lists/71/v1".to_owned()), "{did:#?}");
+}
+
+#[tokio::test]
+async fn a_test_that_is_handed_out_again_is_run_again_but_not_without_end() {
+    let world = World::new(
+        r#"
+[[rule]]
+name = "asan"
+on = "series.test"
+build = { on = "builds.main", job = "kvm", parameters = { BRANCH = "{{ test.head }}" } }
+"#,
+    );
+    let handed = |minute: i64| {
+        let test = TestRequest {
+            name: "asan".to_owned(),
+            repo: "https://git.example/points".to_owned(),
+            head: "points".to_owned(),
+            base: None,
+            timeout: None,
+            requirements: None,
+            handed_at: Some(from_millis(START + minute * 60_000)),
+        };
+        SeriesEvent { event: EventKind::SeriesTest, test: Some(test), ..posted("71", 1, 1) }
+    };
+    assert_eq!(world.hears(handed(0)).await, ["build points"]);
+    assert_eq!(world.hears(handed(0)).await, [""; 0]);
+    *world.company.is_broken.lock().unwrap() = true;
+    let mut did = Vec::new();
+    for minute in 1..20 {
+        did.extend(world.hears(handed(minute)).await);
+    }
+    assert_eq!(did, ["build points"; 5]);
 }
 
 #[tokio::test]

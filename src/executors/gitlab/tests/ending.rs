@@ -97,6 +97,21 @@ async fn a_pipeline_that_another_failed_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_pipeline_that_was_cancelled_with_another_is_no_success() {
+    let ci = Ci::open().await;
+    let started = ci.start().await;
+    let place = (PROJECT, number(&started));
+    // With `strategy: depend` the bridge is as the other pipeline is.
+    for status in ["running", "canceled"] {
+        let bridge = CiJob { is_bridge: true, ..CiJob::new("boards", status) };
+        ci.gitlab.set_jobs(place, vec![CiJob::new("unit", "success"), bridge]).await.unwrap();
+        ci.gitlab.play(place, "canceled").await.unwrap();
+        let seen = ci.us.inspect(&lookup(&started)).await.unwrap();
+        assert_eq!(seen.state, BuildState::Finished(Verdict::Cancelled), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_pipeline_that_failed_before_its_jobs_is_an_error() {
     let ci = Ci::open().await;
     let started = ci.start().await;

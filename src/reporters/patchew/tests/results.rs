@@ -210,6 +210,7 @@ async fn a_test_that_was_handed_out_is_told_by_its_own_name() {
         base: None,
         timeout: None,
         requirements: None,
+        handed_at: None,
     });
     let reporter = world.reporter();
     // It stays ours while it is held: given back, it would be handed out again at once.

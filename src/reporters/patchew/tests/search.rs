@@ -27,7 +27,8 @@ async fn a_series_is_told_with_all_that_is_known_of_it() {
     series.cover = Some("Words.\n\nBased-on: <b@x>\nbased-on: <a@x>\nCI-tag: skip\n".to_owned());
     series.words = "base-commit: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n".to_owned();
     world.patchew.post(&series);
-    for tag in ["Based-on: <c@x>", "Based-on: <a@x>", "Reviewed-by: Grace <grace@x>"] {
+    // Of these nobody knows whose they are.
+    for tag in ["Based-on: <c@x>", "Base-commit: bbbb", "Reviewed-by: Grace <grace@x>"] {
         world.patchew.tag(PROJECT, &series.root(), tag);
     }
     let look = world.look().await;
@@ -52,7 +53,6 @@ async fn a_series_is_told_with_all_that_is_known_of_it() {
         depends:
           - b@x
           - a@x
-          - c@x
         notes:
           - "ci-tag: skip"
         prerequisites: []
@@ -262,7 +262,9 @@ async fn a_sender_is_vouched_for_by_the_operators_own_mail_server_only() {
     world.hear().await;
     let own = "Authentication-Results: mx.example; dkim=pass header.d=mail.example\n";
     let theirs = own.replace("mx.example", "mx.evil.example");
-    for (stem, trace) in [("own", own), ("theirs", theirs.as_str()), ("none", "")] {
+    let twice = format!("{own}From: ada@mail.example\n");
+    let traces = [("own", own), ("theirs", theirs.as_str()), ("none", ""), ("twice", &twice)];
+    for (stem, trace) in traces {
         world.pass(1);
         let series = NewSeries { trace: trace.to_owned(), ..world.series(stem, 3) };
         world.patchew.post(&series);
@@ -278,6 +280,7 @@ async fn a_sender_is_vouched_for_by_the_operators_own_mail_server_only() {
     own-0-ada@mail.example true
     theirs-0-ada@mail.example false
     none-0-ada@mail.example false
+    twice-0-ada@mail.example false
     mixed-0-ada@mail.example false
     ");
     world.settings.authserv_id = None;

@@ -164,12 +164,20 @@ async fn an_asker_is_vouched_for_by_what_was_asked_in() {
         ..NewMail::default()
     };
     let proven = results("mx.example; dmarc=pass header.from=signals.example");
-    world.stand_in.deliver(PROJECT, &mail("a@x", proven)).unwrap();
-    world.stand_in.deliver(PROJECT, &mail("b@x", Vec::new())).unwrap();
+    // What somebody has put above a mail that was signed.
+    let above = |name: &str| [vec![(name.to_owned(), GRACE.to_owned())], proven.clone()].concat();
+    for (msgid, headers) in [
+        ("a@x", proven.clone()),
+        ("b@x", Vec::new()),
+        ("c@x", above("From")),
+        ("d@x", above("In-Reply-To")),
+    ] {
+        world.stand_in.deliver(PROJECT, &mail(msgid, headers)).unwrap();
+    }
     let told = world.told().await;
     let vouched: Vec<_> =
         told.iter().map(|event| event.request.as_ref().unwrap().by.vouched).collect();
-    assert_eq!(vouched, [true, false]);
+    assert_eq!(vouched, [true, false, false, false]);
 }
 
 #[tokio::test]

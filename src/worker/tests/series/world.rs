@@ -33,6 +33,10 @@ pub(super) struct Company {
     /// Builds of this many patches, and of more, fail; none when 0.
     pub(super) bad_from: Mutex<u32>,
     pub(super) is_base_bad: Mutex<bool>,
+    /// Builds do not end.
+    pub(super) is_slow: Mutex<bool>,
+    /// Builds say nothing of what they build.
+    pub(super) is_broken: Mutex<bool>,
     pub(super) outcome: Mutex<Option<Outcome>>,
     /// A branch that nobody may push.
     pub(super) protected: Mutex<Option<String>>,
@@ -73,11 +77,15 @@ impl Tree for Company {
         if let Some(outcome) = said.filter(|_| !(is_held && work.order.is_approved)) {
             return Ok(outcome);
         }
+        let again = match work.order.respin {
+            0 => String::new(),
+            respin => format!("-r{respin}"),
+        };
         let commit = |letter: &Vec<u8>| sha(&String::from_utf8_lossy(letter));
         let commits: Vec<_> = work.letters.iter().map(commit).collect();
         Ok(Outcome::Applied(Branch {
             url: "https://git.example/series.git".to_owned(),
-            name: format!("pointsman/lists/{}/v{}", series.id, series.version),
+            name: format!("pointsman/lists/{}/v{}{again}", series.id, series.version),
             sha: commits.last().unwrap().clone(),
             base: Base {
                 sha: sha("base"),
@@ -119,9 +127,15 @@ impl Executor for Company {
             Some(patch) => bad_from > 0 && patch >= bad_from,
             None => bad_from > 0,
         };
-        let verdict = if is_bad { Verdict::Failure } else { Verdict::Success };
+        let verdict = match (*self.is_broken.lock().unwrap(), is_bad) {
+            (true, _) => Verdict::Error,
+            (false, true) => Verdict::Failure,
+            (false, false) => Verdict::Success,
+        };
         let ticket = Ticket { job: order.job.clone(), ..Ticket::default() };
-        Ok(Sighting { state: BuildState::Finished(verdict), ticket, run: None, reason: None })
+        let is_slow = *self.is_slow.lock().unwrap();
+        let state = if is_slow { BuildState::Running } else { BuildState::Finished(verdict) };
+        Ok(Sighting { state, ticket, run: None, reason: None })
     }
 
     async fn inspect(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
@@ -249,6 +263,15 @@ impl World {
         };
         let (stored, _) = self.ledger.put(vec![intake], Arc::clone(&self.decide)).await.unwrap();
         drop(stored);
+    }
+
+    /// Takes all branches away, as is done one day.
+    pub(super) async fn sweeps(&self) {
+        let tree = name("git.points");
+        let all = self.ledger.branches_to_sweep(&tree, jiff::Timestamp::MAX, 100).await.unwrap();
+        for branch in all {
+            self.ledger.forget_branch(&tree, branch).await.unwrap();
+        }
     }
 
     pub(super) async fn did(&self) -> Vec<String> {

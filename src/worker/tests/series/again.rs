@@ -1,0 +1,72 @@
+//! Series that are asked for again, and what became of their branches meanwhile.
+
+use super::RULES;
+use super::world::{World, asks, posted};
+use crate::event::EventKind;
+use crate::event::series::{Request, SeriesEvent};
+
+/// Somebody asks for the series again, upon its base as that is now if `rebase`.
+fn recheck(by: &str, rebase: bool) -> SeriesEvent {
+    let event = asks(posted("71", 1, 1), EventKind::SeriesRecheck, by);
+    let request = event.request.map(|request| Request { rebase, ..request });
+    SeriesEvent { request, ..event }
+}
+
+fn builds(did: &[String]) -> Vec<&str> {
+    did.iter().filter_map(|what| what.strip_prefix("build pointsman/lists/")).collect()
+}
+
+#[tokio::test]
+async fn what_was_swept_away_is_put_on_another_branch_and_built_there() {
+    let world = World::new(RULES);
+    *world.company.is_broken.lock().unwrap() = true;
+    let did = world.hears(posted("71", 1, 1)).await;
+    assert_eq!(builds(&did), ["71/v1"]);
+    let did = world.hears(recheck("1", false)).await;
+    assert_eq!(builds(&did), ["71/v1"]);
+    assert!(!did.contains(&"apply 71 v1 on []".to_owned()), "{did:#?}");
+    world.sweeps().await;
+    let did = world.hears(recheck("2", false)).await;
+    assert_eq!(builds(&did), ["71/v1-r1"]);
+}
+
+#[tokio::test]
+async fn what_was_good_needs_no_branch_again() {
+    let world = World::new(RULES);
+    world.hears(posted("71", 1, 1)).await;
+    world.sweeps().await;
+    assert_eq!(world.hears(recheck("1", false)).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_series_is_built_anew_where_that_is_asked_although_its_base_is_the_same() {
+    let world = World::new(RULES);
+    world.hears(posted("71", 1, 1)).await;
+    let did = world.hears(recheck("1", true)).await;
+    assert_eq!(builds(&did), ["71/v1-r1"]);
+}
+
+#[tokio::test]
+async fn a_build_that_goes_on_keeps_no_branch_from_being_built() {
+    let world = World::new(RULES);
+    *world.company.is_slow.lock().unwrap() = true;
+    let did = world.hears(posted("71", 1, 1)).await;
+    assert_eq!(builds(&did), ["71/v1"]);
+    let did = world.hears(recheck("1", true)).await;
+    assert_eq!(builds(&did), ["71/v1-r1"]);
+}
+
+#[tokio::test]
+async fn whoever_built_a_series_before_builds_what_depends_on_it() {
+    let second = RULES.replace("\"kvm\"", "\"xen\"");
+    let world = World::new(&format!("{RULES}{second}"));
+    world.hears(posted("71", 1, 1)).await;
+    let mut named = recheck("1", true);
+    named.request.as_mut().unwrap().names = vec!["xen".to_owned()];
+    assert_eq!(builds(&world.hears(named).await), ["71/v1-r1"]);
+    let mut dependent = posted("72", 1, 1);
+    dependent.series.title = "Grease".to_owned();
+    dependent.series.hints.depends = vec!["71-v1-0@points.example".to_owned()];
+    let did = world.hears(dependent).await;
+    assert_eq!(did[0], "apply 72 v1 on [\"pointsman/lists/71/v1-r1\"]");
+}
