@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{body_of, everything, read, shipped};
 use crate::envelope::{Limits, open};
+use crate::event::artifact::message::Announcement;
 use crate::event::{Event, EventKind};
 use crate::topic::read::Reading;
 
@@ -226,6 +227,17 @@ fn an_artifact_is_announced_with_the_keys_there_are_and_no_others() {
     insta::assert_snapshot!(error(json!({"producer": 7})), @"invalid type: integer `7`, expected a string");
     insta::assert_snapshot!(error(json!({"change": 7})), @"an object is needed, this is a number");
     insta::assert_snapshot!(error(json!({"metadata": {"deep": {}}})), @"`deep` is neither a text nor a number nor a truth");
+}
+
+#[test]
+fn what_the_door_says_on_is_read_as_the_door_has_read_it() {
+    let body = body_of("artifact/published");
+    let announcement = Announcement::parse(body.to_string().as_bytes()).unwrap();
+    let said_on = serde_json::to_value(&announcement).unwrap();
+    let topic = format!("org.example.prod.{}", Announcement::TOPIC);
+    let reading = read(&topic, &said_on).unwrap();
+    let expected = announcement.clone().into_event(announcement.producer.unwrap()).unwrap();
+    assert_eq!(reading.events, [Event::Artifact(Box::new(expected))]);
 }
 
 #[test]
