@@ -208,6 +208,16 @@ async fn a_test_whose_series_cannot_be_read_now_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_test_that_was_given_to_us_is_not_lost_with_the_look_that_took_it() {
+    let (mut world, _) = to_be_tested().await;
+    // The login, the redirection, and the test: what is asked after that fails.
+    world.patchew.set_mood(Mood::FailingAfter(3));
+    assert_eq!(world.try_to_look().await.map(|look| look.messages.len()).unwrap(), 0);
+    world.patchew.set_mood(Mood::Normal);
+    insta::assert_snapshot!(world.hear().await, @"series.test a-0-ada@mail.example v1 1 asan https://git.example/public refs/tags/patchew/a");
+}
+
+#[tokio::test]
 async fn nobody_can_send_a_mail_as_the_project_or_the_button() {
     let mut world = World::new().await;
     world.hear().await;
