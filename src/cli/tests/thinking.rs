@@ -125,6 +125,16 @@ async fn a_message_that_nobody_wants_is_explained_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_message_that_continues_another_is_not_explained_without_that() {
+    let world = World::new();
+    let shown = world.shows(&["explain", "eiffel/activity.finished"]).await;
+    let why_not = "it does not tell the job, and the message that it continues is not known";
+    assert!(shown.contains(why_not), "{shown}");
+    let shown = world.shows(&["explain", "eiffel/jenkins.finished"]).await;
+    assert!(!shown.contains(why_not), "{shown}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_found_is_guessed_at() {
     let world = World::new();
     let outcome = world.does(&["explain", "pagure/pull-request.nwe"]).await;

@@ -204,6 +204,17 @@ async fn a_restart_forgets_nothing() {
 }
 
 #[tokio::test]
+async fn what_would_be_joined_can_be_asked() {
+    let mut world = World::new();
+    let event: Event = serde_json::from_value(finished()).unwrap();
+    assert_eq!(world.ledger.continued(event.clone()).await.unwrap(), event);
+    world.hears(&[triggered()]).await;
+    let whole = world.ledger.continued(event).await.unwrap();
+    assert_eq!(whole.lacks(), None);
+    assert_eq!(world.said().lines().count(), 1);
+}
+
+#[tokio::test]
 async fn a_chain_is_joined_link_by_link() {
     let mut world = World::new();
     let last = json!({"build": {"event": "build.finished", "job": "", "verdict": "success",
