@@ -80,6 +80,7 @@ pub fn sites(
     messengers::add(settings, &mut sites, clock)?;
     series::add(settings, &mut sites, clock)?;
     trees::add(settings, &mut sites, clock)?;
+    labs::add(settings, &mut sites, clock)?;
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
@@ -119,6 +120,7 @@ pub async fn probe(
     findings.extend(messengers::probe(settings, clock).await?);
     findings.extend(series::probe(settings, clock).await?);
     findings.extend(trees::probe(settings, clock).await?);
+    findings.extend(labs::probe(settings, clock).await?);
     Ok(findings)
 }
 
