@@ -82,9 +82,9 @@ impl Place {
         self.errands.push((event, since));
     }
 
-    /// Whether so much is still to be read that nothing new is begun.
-    pub(super) fn is_full(&self) -> bool {
-        self.errands.len() >= Self::ERRANDS_MAX
+    /// Whether so much is still to be read, with so many `more`, that nothing new is begun.
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        self.errands.len() + more >= Self::ERRANDS_MAX
     }
 
     pub(super) fn has_seen(&self, event: &Told) -> bool {
