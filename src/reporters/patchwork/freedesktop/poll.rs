@@ -67,18 +67,19 @@ impl FreedesktopPoller {
     ) -> Result<(), Failure> {
         let id = self.source.project(project).await?;
         if !place.has_begun {
-            return self.begin(project, place).await;
+            return self.begin((project, now), place).await;
         }
         let (events, is_all) = self.source.events(project, place.since(), None).await?;
         haul.look.has_more |= !is_all;
-        let newest = events.last().and_then(|event| event.event_time.in_utc());
+        let dates = events.iter().map(|event| event.event_time);
+        let newest = dates.filter(|date| *date <= Place::latest(now)).max().and_then(Date::in_utc);
         haul.look.newest = haul.look.newest.max(newest);
         let errands = place.take_errands(now, self.incomplete);
         let mut in_vain = Vec::new();
         let mut failures = 0;
         for event in events {
             if place.has_seen(&event) {
-                place.note(&event);
+                place.note(&event, now);
                 continue;
             }
             let is_full = place.is_full(in_vain.len() + errands.len());
@@ -98,7 +99,7 @@ impl FreedesktopPoller {
                     in_vain.push((event.clone(), now));
                 }
             }
-            place.note(&event);
+            place.note(&event, now);
         }
         for (event, since) in errands {
             if failures >= FAILURES_MAX || haul.mails >= MAILS_MAX {
@@ -126,12 +127,19 @@ impl FreedesktopPoller {
     }
 
     /// The first look: what is there is no news.
-    async fn begin(&self, project: &str, place: &mut Place) -> Result<(), Failure> {
-        place.newest = self.source.newest(project).await?.map(|event| event.event_time);
+    async fn begin(
+        &self,
+        (project, now): (&str, Timestamp),
+        place: &mut Place,
+    ) -> Result<(), Failure> {
+        let newest = self.source.newest(project).await?.map(|event| event.event_time);
+        // From one that is yet to come nothing can be told of what has come.
+        let at = |date: Date| if date > Place::latest(now) { Date::of(now - ZONES) } else { date };
+        place.newest = newest.map(at);
         place.began = place.newest;
         if place.began.is_some() {
             for event in self.source.events(project, place.since(), None).await?.0 {
-                place.note(&event);
+                place.note(&event, now);
             }
         }
         place.has_begun = true;
@@ -261,8 +269,10 @@ impl Poller for FreedesktopPoller {
         let cursor = Cursor::read(cursor);
         let mut haul = Haul::default();
         for project in &self.projects {
-            let place = cursor.projects.get(project).cloned().unwrap_or_default();
-            let failure = self.all(project, &place, now, &mut haul).await.err();
+            // Where nobody has looked yet, what is there is no news.
+            let place = cursor.projects.get(project).filter(|place| place.has_begun);
+            let Some(place) = place else { continue };
+            let failure = self.all(project, place, now, &mut haul).await.err();
             haul.note(project, failure);
         }
         haul.finish(&cursor)

@@ -249,6 +249,38 @@ async fn what_cannot_be_read_at_night_keeps_no_other_from_being_found() {
 }
 
 #[tokio::test]
+async fn what_is_there_before_anybody_has_looked_is_no_news_at_night_either() {
+    let mut world = World::new().await;
+    world.patchwork.post(&world.series("before", 1));
+    assert_eq!(lines(&world.reconcile().await), "");
+    // What was not there then is.
+    let mut empty = World::new().await;
+    empty.hear().await;
+    empty.patchwork.post(&empty.series("missed", 1));
+    insta::assert_snapshot!(lines(&empty.reconcile().await), @"series.posted 1 v1 1 missed-1-ada@mail.example");
+}
+
+#[tokio::test]
+async fn an_event_that_is_yet_to_come_keeps_none_from_being_heard() {
+    for is_there_at_first in [true, false] {
+        let mut world = World::new().await;
+        let before = world.patchwork.post(&world.series("before", 1));
+        let future = world.now() + SignedDuration::from_hours(24 * 365);
+        if is_there_at_first {
+            world.patchwork.tell_at(before, future);
+        }
+        assert_eq!(world.hear().await, "");
+        world.patchwork.tell_at(before, future);
+        assert_eq!(world.hear().await, "");
+        world.pass(1);
+        world.patchwork.post(&world.series("new", 1));
+        let heard = world.hear().await;
+        assert_eq!(heard, "series.posted 2 v1 1 new-1-ada@mail.example\n", "{is_there_at_first}");
+        assert_eq!(world.hear().await, "");
+    }
+}
+
+#[tokio::test]
 async fn a_project_that_does_not_exist_is_no_silence() {
     let mut world = World::new().await;
     world.settings.projects = vec!["typo".to_owned()];
