@@ -72,7 +72,7 @@ impl PatchewPoller {
                     seen.push(mark(project, msgid));
                     waiting.retain(|waiting| waiting.msgid != *msgid);
                 }
-                Ok(Some(_)) => wait(&mut waiting, &heads, (msgid, now)),
+                Ok(Some(_)) => wait(&mut waiting, &place.waiting, &heads, (msgid, now)),
                 // It cannot be asked for, or is gone.
                 Ok(None) => {
                     let series = said(msgid);
@@ -114,7 +114,7 @@ impl PatchewPoller {
     pub(super) async fn search_all(
         &self,
         project: &str,
-        began: Option<Timestamp>,
+        began: Timestamp,
         now: Timestamp,
         haul: &mut Haul,
     ) -> Result<(), Failure> {
@@ -144,7 +144,7 @@ impl PatchewPoller {
             };
             failures = 0;
             if let Some(Found { event, is_whole: true }) = found
-                && event.at.is_none_or(|at| began.is_none_or(|began| at > began))
+                && event.at.is_none_or(|at| at > began)
             {
                 haul.messages.push(message(&event));
             }
@@ -195,7 +195,10 @@ impl Sift<'_> {
             let mark = mark(project, &head.message_id);
             match self.fate(poller, head, (&mark, now)) {
                 Fate::Past => self.seen.push(mark),
-                Fate::Waits => wait(&mut self.waiting, heads, (&head.message_id, now)),
+                Fate::Waits => {
+                    let known = &self.place.waiting;
+                    wait(&mut self.waiting, known, heads, (&head.message_id, now));
+                }
                 Fate::News => {
                     match self.place.put_off.iter().position(|put_off| *put_off == mark) {
                         Some(turn) => put_off.push((turn, head.message_id.clone())),
@@ -209,10 +212,12 @@ impl Sift<'_> {
     }
 
     fn fate(&self, poller: &PatchewPoller, head: &Head, (mark, now): (&str, Timestamp)) -> Fate {
+        let mut waiting = self.place.waiting.iter();
+        let known = waiting.find(|known| known.msgid == head.message_id).map(|known| known.since);
         let is_past = head.is_merged
             || head.is_obsolete
             || !is_msgid(&head.message_id)
-            || poller.is_old(date(&head.date), now);
+            || poller.is_old(known.or_else(|| date(&head.date)), now);
         if is_past || self.place.has_seen(mark) {
             Fate::Past
         } else if !head.is_complete {
@@ -239,13 +244,20 @@ impl Sift<'_> {
     }
 }
 
-/// Waits for a series that lacks patches.
-fn wait(waiting: &mut Vec<Waiting>, heads: &[Head], (msgid, now): (&str, Timestamp)) {
+/// Waits for a series that lacks patches; those that are `known` are waited for since then.
+fn wait(
+    waiting: &mut Vec<Waiting>,
+    known: &[Waiting],
+    heads: &[Head],
+    (msgid, now): (&str, Timestamp),
+) {
     if waiting.iter().any(|known| known.msgid == msgid) {
         return;
     }
+    let known = known.iter().find(|known| known.msgid == msgid).map(|known| known.since);
     let head = heads.iter().find(|head| head.message_id == msgid);
-    let since = head.and_then(|head| date(&head.date)).unwrap_or(now);
+    // A date is the sender's: one that is yet to come would be waited for until then.
+    let since = known.or_else(|| head.and_then(|head| date(&head.date))).unwrap_or(now).min(now);
     waiting.push(Waiting { msgid: msgid.to_owned(), since });
 }
 

@@ -326,3 +326,28 @@ async fn what_cannot_be_read_at_night_keeps_no_other_from_being_found() {
     world.patchew.refuse(Some(("series/stuck-", 500)));
     insta::assert_snapshot!(world.reconcile().await, @"series.posted missed-0-ada@mail.example v1 1");
 }
+
+#[tokio::test]
+async fn what_is_sent_by_a_clock_that_is_ahead_is_not_waited_for_until_then() {
+    let mut world = World::new().await;
+    world.hear().await;
+    let mut ahead = world.series("ahead", 2);
+    ahead.date = world.now() + SignedDuration::from_hours(24 * 365);
+    world.patchew.post_some(&ahead, &[0, 1]);
+    assert_eq!(world.look().await.waiting, 1);
+    world.pass(23 * 60);
+    assert_eq!(world.look().await.waiting, 1);
+    world.pass(2 * 60);
+    assert_eq!(world.look().await.waiting, 0);
+}
+
+#[tokio::test]
+async fn what_is_there_before_anybody_has_looked_is_no_news_at_night_either() {
+    let mut world = World::new().await;
+    world.patchew.post(&world.series("before", 1));
+    assert_eq!(world.reconcile().await, "");
+    world.hear().await;
+    world.pass(1);
+    world.patchew.post(&world.series("missed", 1));
+    insta::assert_snapshot!(world.reconcile().await, @"series.posted missed-0-ada@mail.example v1 1");
+}
