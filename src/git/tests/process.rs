@@ -49,7 +49,17 @@ async fn no_settings_but_ours_and_those_of_the_repository_are_in_force() {
 async fn limits_are_set_before_git_begins() {
     let world = World::empty().await;
     let output = world.git.succeed(shell("ulimit -v; ulimit -t; ulimit -c")).await.unwrap();
-    assert_eq!(output.text(), "1048576\n60\n0");
+    assert_eq!(output.text(), "1048576\n45\n0");
+}
+
+#[tokio::test]
+async fn who_computes_for_too_long_is_ended_by_the_signal_that_says_so() {
+    let world = World::empty().await;
+    let limits = Limits { cpu: std::time::Duration::from_secs(1), ..Limits::LOCAL };
+    let output = world.git.run(shell("while :; do :; done").limits(limits)).await.unwrap();
+    // Git says of what it has begun that it was ended by SIGXCPU.
+    assert_eq!(output.end, End::Code(128 + 24));
+    assert!(Limits::LOCAL.cpu < Limits::LOCAL.time);
 }
 
 #[tokio::test]
