@@ -1,7 +1,8 @@
 //! Series that are asked for again, and what became of their branches meanwhile.
 
-use super::RULES;
 use super::world::{World, asks, posted};
+use super::{RULES, START};
+use crate::clock::from_millis;
 use crate::event::EventKind;
 use crate::event::series::{Request, SeriesEvent};
 
@@ -69,4 +70,22 @@ async fn whoever_built_a_series_before_builds_what_depends_on_it() {
     dependent.series.hints.depends = vec!["71-v1-0@points.example".to_owned()];
     let did = world.hears(dependent).await;
     assert_eq!(did[0], "apply 72 v1 on [\"pointsman/lists/71/v1-r1\"]");
+}
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+#[tokio::test]
+async fn a_base_is_needed_by_its_own_build_and_not_by_those_of_later_ones() {
+    let world = World::new(RULES);
+    *world.company.bad_from.lock().unwrap() = 1;
+    world.hears(posted("71", 1, 1)).await;
+    world.hand.forward_to(from_millis(START + 20 * DAY));
+    "more".clone_into(&mut world.company.base.lock().unwrap());
+    let mut later = posted("72", 1, 1);
+    later.series.title = "Grease".to_owned();
+    world.hears(later).await;
+    let unneeded = world.unneeded(START + 10 * DAY).await;
+    assert_eq!(unneeded, ["pointsman/lists/71/v1", "pointsman/lists/71/v1-p0"]);
+    // Each is needed as long as its own is new.
+    assert_eq!(world.unneeded(START).await, [""; 0]);
 }
