@@ -89,3 +89,26 @@ async fn a_base_is_needed_by_its_own_build_and_not_by_those_of_later_ones() {
     // Each is needed as long as its own is new.
     assert_eq!(world.unneeded(START).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn mails_are_fetched_where_they_are_and_once_all_are_there() {
+    let world = World::new(RULES);
+    let mut other = posted("71", 1, 1);
+    other.instance = "other.example".to_owned();
+    other.series.title = "Grease".to_owned();
+    world.hears(other).await;
+    let mut dependent = posted("72", 1, 1);
+    let depends = ["71-v1-0@points.example", "73-v1-0@points.example"];
+    dependent.series.hints.depends = depends.map(str::to_owned).to_vec();
+    world.company.fetched.lock().unwrap().clear();
+    assert_eq!(world.hears(dependent).await, ["flag git.points: queued"]);
+    assert!(world.company.fetched.lock().unwrap().is_empty());
+    let mut last = posted("73", 1, 1);
+    last.series.title = "Paint".to_owned();
+    world.hears(last).await;
+    world.company.fetched.lock().unwrap().clear();
+    world.hand.forward_to(from_millis(START + 3_600_000));
+    let did = world.did().await;
+    assert_eq!(builds(&did), ["72/v1"]);
+    assert_eq!(*world.company.fetched.lock().unwrap(), ["other 71", "main 73", "main 72"]);
+}
