@@ -4,7 +4,8 @@ use super::world::{World, asks, posted};
 use super::{RULES, START};
 use crate::clock::from_millis;
 use crate::event::EventKind;
-use crate::event::series::{Request, SeriesEvent};
+use crate::event::series::{Refusal, Request, SeriesEvent};
+use crate::git::Outcome;
 
 /// Somebody asks for the series again, upon its base as that is now if `rebase`.
 fn recheck(by: &str, rebase: bool) -> SeriesEvent {
@@ -111,4 +112,20 @@ async fn mails_are_fetched_where_they_are_and_once_all_are_there() {
     let did = world.did().await;
     assert_eq!(builds(&did), ["72/v1"]);
     assert_eq!(*world.company.fetched.lock().unwrap(), ["other 71", "main 73", "main 72"]);
+}
+
+#[tokio::test]
+async fn an_approval_that_is_given_while_a_series_waits_is_not_lost() {
+    let world = World::new(RULES);
+    *world.company.outcome.lock().unwrap() =
+        Some(Outcome::Held(Refusal { reason: "it touches CI".to_owned(), ..Refusal::default() }));
+    let mut dependent = posted("72", 1, 1);
+    dependent.series.title = "Grease".to_owned();
+    dependent.series.hints.depends = vec!["71-v1-0@points.example".to_owned()];
+    assert_eq!(world.hears(dependent.clone()).await, ["flag git.points: queued"]);
+    world.hears(asks(dependent, EventKind::SeriesApproved, "1")).await;
+    world.hears(posted("71", 1, 1)).await;
+    world.hears(asks(posted("71", 1, 1), EventKind::SeriesApproved, "1")).await;
+    world.hand.forward_to(from_millis(START + 3_600_000));
+    assert_eq!(builds(&world.did().await), ["72/v1"]);
 }

@@ -250,7 +250,7 @@ async fn what_cannot_be_read_at_night_keeps_no_other_from_being_found() {
 
 #[tokio::test]
 async fn what_is_there_before_anybody_has_looked_is_no_news_at_night_either() {
-    let mut world = World::new().await;
+    let world = World::new().await;
     world.patchwork.post(&world.series("before", 1));
     assert_eq!(lines(&world.reconcile().await), "");
     // What was not there then is.
