@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::Action;
+use crate::action::{Action, OnBoard};
 use crate::command::Command;
 use crate::event::EventKind;
 use crate::event::proposal::{Pusher, Standing};
@@ -48,11 +48,15 @@ pub struct Known {
     pub waiting: Vec<Waiting>,
     /// About a build of a series: the build of its base by the same rule.
     pub baseline: Option<Run>,
+    /// About a run on one kind of board: the run on all of them.
+    pub whole: Option<Waiting>,
+    /// About a run on boards: the newest on each kind of them.
+    pub on_boards: Vec<OnBoard>,
     /// The time of the decision, in milliseconds since 1970.
     pub now: i64,
 }
 
-/// A run that people are told of only once another one has ended.
+/// A run that another one has to end for before people are told of it.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// The run.
@@ -139,6 +143,18 @@ pub struct SubjectState {
     /// What is known of a series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesState>,
+    /// What is known of an artifact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<PublishedBuild>,
+}
+
+/// A build of an artifact that was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedBuild {
+    /// What tells it from other builds.
+    pub build: String,
+    /// What tells its content from another one.
+    pub digest: String,
 }
 
 /// A series as it was last heard of.
@@ -162,6 +178,8 @@ pub struct SeriesState {
 impl SubjectState {
     /// How many past heads are remembered, to tell late news from a return to an old head.
     pub const PAST_HEADS_MAX: usize = 50;
+    /// How many builds of an artifact are remembered, to tell one that is published anew.
+    pub const BUILDS_MAX: usize = 200;
     /// How many answers are shown in the one comment.
     pub const ANSWERS_MAX: usize = Command::PER_COMMENT_MAX;
     /// How long an answer is shown, in milliseconds, once there is another one or another head.

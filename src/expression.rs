@@ -15,11 +15,16 @@ use minijinja::{
 };
 
 mod builtin;
+mod definition;
 mod filters;
 mod guard;
+mod listed;
+mod purl;
 
 /// The longest source of an expression or a text, in bytes.
 pub const SOURCE_MAX_BYTES: usize = 8 * 1024;
+/// The longest source of a definition, in bytes.
+pub const DEFINITION_MAX_BYTES: usize = 64 * 1024;
 /// The longest text that a template may render to, in bytes.
 pub const TEXT_MAX_BYTES: usize = 64 * 1024;
 /// How many instructions one evaluation may take.
@@ -211,7 +216,19 @@ impl Text {
     /// Parses `source`.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         guard::text(source)?;
+        Self::in_home(source, ENVIRONMENT.clone())
+    }
+
+    /// Parses `source`, which is YAML once its gaps are filled: no value can be more there than
+    /// a scalar, or a part of one.
+    pub fn definition(source: &str) -> Result<Self, ExpressionError> {
+        guard::definition(source)?;
         let mut home = ENVIRONMENT.clone();
+        home.set_formatter(definition::write);
+        Self::in_home(source, home)
+    }
+
+    fn in_home(source: &str, mut home: Environment<'static>) -> Result<Self, ExpressionError> {
         home.add_template_owned(TEXT, source.to_owned())
             .map_err(|error| ExpressionError::from_engine(&error, source))?;
         let names = home

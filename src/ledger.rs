@@ -29,6 +29,7 @@ pub mod tally;
 mod people;
 mod record;
 mod schema;
+mod threads;
 pub mod view;
 
 /// Proof that a batch is in the ledger.  Only the ledger makes one.

@@ -10,6 +10,7 @@ pub mod message;
 pub mod subject;
 pub mod expression;
 pub mod neutral;
+pub mod yaml;
 pub mod command;
 
 pub mod envelope;

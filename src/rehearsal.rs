@@ -71,8 +71,8 @@ pub struct Stage {
     heard: Arc<Mutex<Vec<Heard>>>,
     company: Company,
     hand: Hand,
-    /// The rules that ordered the runs.
-    runs: BTreeMap<RunId, String>,
+    /// The rules that ordered the runs, and the boards that they are on.
+    runs: BTreeMap<RunId, (String, Option<String>)>,
     /// How many messages there were.
     messages: u32,
     _folder: tempfile::TempDir,
@@ -80,18 +80,18 @@ pub struct Stage {
 
 impl Stage {
     /// Sets up a service that is `prepared`; its forges say of people what `people` says, and
-    /// series are put on branches as `landing` says.
+    /// series are put on branches as `landing` says; labs have these kinds of `boards`.
     pub fn open(
         prepared: &Prepared,
         people: &BTreeMap<String, Standing>,
-        landing: Landing,
+        (landing, boards): (Landing, Option<&[String]>),
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for a rehearsal")?;
         let hand = Hand::at(from_millis(BEGIN));
         let ledger = Ledger::open(&folder.path().join("ledger.db"), Clock::manual(hand.clone()))?;
         let heard = Arc::new(Mutex::new(Vec::new()));
         let decide = overheard(prepared, Arc::clone(&heard));
-        let company = Company::new(people.clone());
+        let company = Company::new(people.clone(), boards);
         let sites = company.sites(prepared.rules.directory(), landing);
         let limits = (Backoff { min: MARGIN, max: MARGIN }, ATTEMPTS_MAX);
         let worker = Worker::new(ledger.clone(), Arc::clone(&decide), sites, limits);
@@ -128,15 +128,18 @@ impl Stage {
         self.settles(scene).await
     }
 
-    /// Lets the builds that are under way, or those of one rule, end with `verdict`; `None` where
+    /// Lets the builds that are under way, or those of one rule or board, end with `verdict`; `None` where
     /// there are none.
     pub async fn ends(
         &mut self,
-        rule: Option<&str>,
+        (rule, board): (Option<&str>, Option<&str>),
         verdict: Verdict,
     ) -> anyhow::Result<Option<Scene>> {
-        let is_of =
-            |run: &RunId| rule.is_none_or(|rule| self.runs.get(run).is_some_and(|of| of == rule));
+        let is_of = |run: &RunId| {
+            let known = self.runs.get(run);
+            rule.is_none_or(|rule| known.is_some_and(|(of, _)| of == rule))
+                && (board.is_none() || known.is_some_and(|(_, on)| on.as_deref() == board))
+        };
         if !self.company.end(is_of, verdict) {
             return Ok(None);
         }
@@ -175,7 +178,10 @@ impl Stage {
         let heard = self.heard.lock().map(|mut heard| std::mem::take(&mut *heard));
         let scene = Scene { heard: heard.unwrap_or_default(), ..scene };
         for run in scene.heard.iter().flat_map(|heard| &heard.decision.runs) {
-            self.runs.insert(run.id.clone(), run.rule.clone());
+            let board = run.artifact.as_ref().and_then(|of| of.board().map(str::to_owned));
+            // A part of a series is known by its own name.
+            let rule = if board.is_some() { run.ordered_by() } else { &run.rule };
+            self.runs.insert(run.id.clone(), (rule.to_owned(), board));
         }
         Ok(scene)
     }

@@ -12,12 +12,14 @@ use crate::expression::{Expression, Text};
 use crate::run::ReportTo;
 use crate::subject::ConnectionName;
 
+mod again;
 mod answer;
 mod artifact;
 mod case;
 mod command;
 pub mod coverage;
 pub mod decide;
+pub mod each;
 pub mod fault;
 pub mod index;
 mod order;
@@ -102,6 +104,17 @@ pub struct Build {
     pub reference: Option<Text>,
     /// Names and texts of the parameters.
     pub parameters: Vec<(String, Text)>,
+    /// The whole definition of the job, for executors that are given one.
+    pub definition: Option<Text>,
+    /// What there is a build for each of.
+    pub each: Option<each::Each>,
+    /// How often it is ordered again when its infrastructure fails.
+    pub retries: u32,
+}
+
+impl Build {
+    /// The most that a build is ordered again.
+    pub const RETRIES_MAX: u32 = 10;
 }
 
 /// Where a report or a notice goes.

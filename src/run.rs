@@ -146,6 +146,16 @@ pub enum BoardPart {
     Board(String),
 }
 
+impl OfArtifact {
+    /// The kind of board, of a run on one.
+    pub fn board(&self) -> Option<&str> {
+        match &self.part {
+            BoardPart::Board(board) => Some(board),
+            BoardPart::Only | BoardPart::All(_) => None,
+        }
+    }
+}
+
 /// How a run is ordered again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retry {

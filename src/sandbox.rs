@@ -7,6 +7,7 @@ pub mod gitlab;
 pub mod chat;
 pub mod github;
 pub mod jenkins;
+pub mod lava;
 pub mod mail;
 pub mod mails;
 pub mod mattermost;

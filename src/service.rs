@@ -1,6 +1,5 @@
 //! The service: builds all parts, joins them, and shuts them down in order.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -14,7 +13,6 @@ use crate::ledger::prune::Keep;
 use crate::ledger::{Decide, Ledger};
 use crate::message::hash;
 use crate::remote::chain;
-use crate::reporters::bus::Post;
 use crate::rules::fault::RuleFault;
 use crate::rules::{RuleSet, RuleSource, decide};
 use crate::settings::Settings;
@@ -31,6 +29,7 @@ use crate::worker::{Site, Worker};
 use crate::{registry, web};
 
 mod buses;
+mod files;
 pub mod inbox;
 pub mod live;
 pub mod poll;
@@ -39,6 +38,8 @@ pub mod reconcile;
 pub mod reload;
 mod sweep;
 mod watch;
+
+pub use files::rule_files;
 
 use buses::Buses;
 use live::Live;
@@ -109,6 +110,7 @@ impl Prepared {
             directory,
             limits: limits(&settings),
             run_parameter: settings.service.run_parameter.clone(),
+            name: registry::own_name(&settings),
         };
         let (rules, reader) = (Arc::new(rules), Arc::new(reader));
         Ok((Self { settings, rules, reader, digest: None }, catalog.digest().to_owned()))
@@ -129,26 +131,6 @@ fn digest(sources: &[RuleSource], topics: &str) -> String {
 /// What of a message is read at all.
 fn limits(settings: &Settings) -> Limits {
     Limits { body_bytes: settings.service.message_size_max.bytes(), ..Limits::default() }
-}
-
-/// All rules files in `dir`, in the order of their names.
-pub fn rule_files(dir: &Path) -> anyhow::Result<Vec<RuleSource>> {
-    let entries = std::fs::read_dir(dir)
-        .with_context(|| format!("cannot read the rules in `{}` (`rules.dir`)", dir.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.context("cannot read the folder of rules")?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the rules file `{}`", path.display()))?;
-        Ok(RuleSource { name: path.display().to_string(), text })
-    };
-    paths.iter().map(read).collect()
 }
 
 /// The service, with all its parts started.
@@ -209,7 +191,7 @@ impl Service {
         service.spawn_pollers(registry::series::pollers(settings, &clock)?, &clock);
         service.spawn_prune(settings);
         if let Some(listener) = listener {
-            service.spawn_web((listener, buses.door, metrics), &prepared)?;
+            service.spawn_web((listener, buses, metrics), &prepared)?;
         }
         Ok(service)
     }
@@ -329,14 +311,16 @@ impl Service {
 
     fn spawn_web(
         &mut self,
-        (listener, bus, metrics): (tokio::net::TcpListener, Arc<dyn Post>, Metrics),
+        (listener, buses, metrics): (tokio::net::TcpListener, Buses, Metrics),
         prepared: &Prepared,
     ) -> anyhow::Result<()> {
         let (settings, live) = (&prepared.settings, self.live.clone());
         let token = settings.web.token.as_ref().map(crate::secret::SecretRef::read).transpose();
         let site = web::Site {
-            bus,
+            bus: buses.door,
             token: token.context("cannot read `web.token`")?,
+            announcers: Arc::new(registry::labs::announcers(settings)?),
+            prefix: buses.prefix,
             room: web::body::Room::new(settings.web.body_max.bytes()),
             hook_room: web::body::Room::new(settings.web.body_max.bytes()),
             hooks: Arc::new(registry::hooks(settings, self.ledger.clock())?),

@@ -3,6 +3,7 @@
 //! Each is one file, shipped with the program or in a folder of the operator's; `topics/README.md`
 //! says what stands in it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Topic {
     pub about: String,
     /// The kind of event that its messages are read into.
     pub event: EventKind,
+    /// The kinds of events that later messages continue: who wants these wants this topic too.
+    pub with: Vec<EventKind>,
     /// Messages of it, and what they are read into.
     pub examples: Vec<Example>,
     bind: pattern::Pattern,
@@ -46,6 +49,11 @@ impl Topic {
     /// The binding key of its messages.
     pub fn bind(&self) -> &str {
         self.bind.as_str()
+    }
+
+    /// Whether it is needed by whoever wants events of these kinds.
+    pub fn serves(&self, kinds: &BTreeSet<EventKind>) -> bool {
+        kinds.contains(&self.event) || self.with.iter().any(|kind| kinds.contains(kind))
     }
 
     /// Whether a message with this routing key is of this topic.

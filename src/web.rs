@@ -16,12 +16,14 @@ use crate::envelope::Limits;
 use crate::hooks::{Hook, Speaker};
 use crate::ledger::Ledger;
 use crate::message::Message;
+use crate::producer::Announcers;
 use crate::remote::chain;
 use crate::reporters::bus::Post;
 use crate::subject::ConnectionName;
 use crate::telemetry::metrics::{self as numbers, Metrics};
 
 pub mod api;
+pub mod artifacts;
 pub mod body;
 pub mod health;
 pub mod hooks;
@@ -59,7 +61,11 @@ pub struct Site {
     pub bus: Arc<dyn Post>,
     /// The token of the door; it is closed without one.
     pub token: Option<SecretString>,
-    /// The room for the bodies of those who have shown the token.
+    /// Who may announce artifacts, each by a token of its own.
+    pub announcers: Arc<Announcers>,
+    /// What stands before the topics of our own messages.
+    pub prefix: String,
+    /// The room for the bodies of those who have shown a token.
     pub room: Room,
     /// The room for the bodies of webhooks, of which some are proved only by the body.
     pub hook_room: Room,
@@ -86,8 +92,10 @@ pub struct Site {
 /// The routes.
 pub fn router(site: Site) -> Router {
     site.hooks.keys().for_each(numbers::begin_webhooks);
+    site.announcers.names().for_each(numbers::begin_announcements);
     Router::new()
         .route("/api/v1/messages", post(api::accept))
+        .route("/api/v1/artifacts", post(artifacts::accept))
         .route("/hooks/{kind}/{name}", post(hooks::accept))
         .route("/runs/{id}/ended", post(runs::accept))
         .route("/ci/report.yml", get(runs::file))

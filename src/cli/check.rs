@@ -120,12 +120,18 @@ fn offline(settings: &Settings, findings: &mut Findings) {
         + settings.patchew.len()
         + settings.patchwork.len()
         + settings.git.len()
+        + settings.producer.len()
         + settings.slack.len()
         + amqp;
     for (key, secret) in secrets(settings) {
         if let Err(error) = secret.read() {
             findings.faults.push(Fault::general(format!("`{key}`: {}", chain(&error)), Some(&key)));
         }
+    }
+    if findings.faults.is_empty()
+        && let Err(error) = registry::labs::announcers(settings)
+    {
+        findings.faults.push(Fault::general(chain(error.as_ref()), None));
     }
     let catalog = match Catalog::load(&settings.topics.dirs) {
         Ok(catalog) => {
@@ -214,6 +220,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
     }
     for (name, patchew) in &settings.patchew {
         add(format!("patchew.{name}.password"), patchew.password.as_ref());
+    }
+    for (name, producer) in &settings.producer {
+        add(format!("producer.{name}.token"), producer.token.as_ref());
     }
     for (name, slack) in &settings.slack {
         add(format!("slack.{name}.webhook"), slack.webhook.as_ref());

@@ -6,14 +6,19 @@ use minijinja::{Environment, Error, ErrorKind};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::{context, listed, purl};
 use crate::subject::{RunId, Verdict};
 
 /// Adds them to `environment`.
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("epoch", epoch);
+    environment.add_filter("files", listed::files);
     environment.add_filter("host", host);
+    environment.add_filter("json", json);
     environment.add_filter("job_path", job_path);
+    environment.add_filter("only", only);
     environment.add_filter("parameter", parameter);
+    environment.add_filter("purl", package);
     environment.add_filter("run_id", run_id);
     environment.add_filter("verdict", verdict);
 }
@@ -30,6 +35,15 @@ fn host(value: &Value) -> Result<Option<String>, Error> {
             None => host.to_owned(),
         })
     }))
+}
+
+/// The value as JSON, which is also a whole value of YAML.
+fn json(value: &Value) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let text = serde_json::to_string(value).map_err(|_not_json| wrong(value, "a plain value"))?;
+    Ok(Value::from_safe_string(text))
 }
 
 /// Seconds since 1970, a number or a text and perhaps with a fraction, as RFC 3339; or a date as
@@ -122,29 +136,63 @@ fn run_id(value: &Value) -> Result<Option<String>, Error> {
     Ok(value.as_str().and_then(|text| RunId::try_from(text.to_owned()).ok()).map(String::from))
 }
 
-/// Our word for how a build ended; none while nobody says, an error for a word we do not know.
-fn verdict(value: &Value) -> Result<Option<String>, Error> {
+/// An object as it is, if it has no other keys than `names`; else an error that says which.
+fn only(value: &Value, names: Vec<String>) -> Result<Value, Error> {
+    if value.kind() != ValueKind::Map {
+        return Err(wrong(value, "an object"));
+    }
+    for key in value.try_iter()? {
+        let key = key.to_string();
+        if !names.contains(&key) {
+            let key: String = key.chars().take(40).collect();
+            let nearest = names
+                .iter()
+                .map(|name| (strsim::damerau_levenshtein(&key, name), name))
+                .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+                .min()
+                .map(|(_, name)| format!("; did you mean `{name}`?"));
+            let message = format!("there is no key `{key}`{}", nearest.unwrap_or_default());
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+    }
+    Ok(value.clone())
+}
+
+/// What a package URL tells: `type`, `namespace`, `name`, `version`, `qualifiers`, `subpath`.
+fn package(value: &Value) -> Result<Value, Error> {
+    let Some(text) = text(value)? else {
+        return Ok(Value::from(()));
+    };
+    let purl =
+        purl::parse(text).map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?;
+    Ok(context(&purl))
+}
+
+/// Our word for how a build ended; none while nobody says; for a word we do not know `otherwise`,
+/// or else an error.
+fn verdict(value: &Value, otherwise: Option<&str>) -> Result<Option<String>, Error> {
     let Some(word) = text(value)? else {
         return Ok(None);
     };
     let verdict = match word.to_ascii_lowercase().as_str() {
         // Jenkins has no result yet; rabbitmq-build-trigger calls that `ONGOING`.
         "" | "ongoing" | "null" => return Ok(None),
-        "success" | "successful" | "passed" | "recover" => Verdict::Success,
+        "success" | "successful" | "pass" | "passed" | "recover" => Verdict::Success,
         // A Fedora CI pipeline that found something says `needs_inspection`, never `failed`.
-        "failure" | "failed" | "needs_inspection" => Verdict::Failure,
+        "failure" | "fail" | "failed" | "needs_inspection" => Verdict::Failure,
         // What Jenkins calls `UNSTABLE`, the Eiffel broadcaster calls `UNSUCCESSFUL`.
         "unstable" | "unsuccessful" => Verdict::Unstable,
         "error" | "timed_out" | "inconclusive" => Verdict::Error,
         "aborted" | "cancel" | "canceled" | "cancelled" => Verdict::Cancelled,
         // Fedora CI says `info` where it had nothing to do.
         "not_built" | "notbuilt" | "not_applicable" | "info" | "skipped" => Verdict::Skipped,
-        _ => {
-            return Err(Error::new(
-                ErrorKind::InvalidOperation,
-                "`verdict` does not know this word",
-            ));
-        }
+        _ => match otherwise {
+            Some(word) => return verdict(&Value::from(word), None),
+            None => {
+                let message = "`verdict` does not know this word";
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
+        },
     };
     Ok(Some(verdict.as_str().to_owned()))
 }

@@ -10,20 +10,30 @@
 use std::ops::Range;
 
 use super::builtin::{FILTERS, TESTS};
-use super::{ExpressionError, SOURCE_MAX_BYTES};
+use super::{DEFINITION_MAX_BYTES, ExpressionError, SOURCE_MAX_BYTES};
 
 /// The statements that a text may contain.
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
 /// Checks the source of an expression.
 pub(super) fn expression(source: &str) -> Result<(), ExpressionError> {
-    length(source)?;
+    length(source, SOURCE_MAX_BYTES)?;
     code(source, 0, None).map(|_end| ())
 }
 
 /// Checks the source of a text.
 pub(super) fn text(source: &str) -> Result<(), ExpressionError> {
-    length(source)?;
+    length(source, SOURCE_MAX_BYTES)?;
+    tags(source)
+}
+
+/// Checks the source of a definition.
+pub(super) fn definition(source: &str) -> Result<(), ExpressionError> {
+    length(source, DEFINITION_MAX_BYTES)?;
+    tags(source)
+}
+
+fn tags(source: &str) -> Result<(), ExpressionError> {
     let mut at = 0;
     while let Some((start, kind)) = next_tag(source, at) {
         let inside = start + 2;
@@ -46,9 +56,9 @@ enum Tag {
     Comment,
 }
 
-fn length(source: &str) -> Result<(), ExpressionError> {
-    if source.len() > SOURCE_MAX_BYTES {
-        let message = format!("it is longer than {SOURCE_MAX_BYTES} bytes ({})", source.len());
+fn length(source: &str, max: usize) -> Result<(), ExpressionError> {
+    if source.len() > max {
+        let message = format!("it is longer than {max} bytes ({})", source.len());
         return Err(ExpressionError::new(message, None));
     }
     Ok(())

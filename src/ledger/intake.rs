@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
 use super::tally::Tally;
-use super::{Decide, Ledger, LedgerError, Stored, cursors, known, record};
+use super::{Decide, Ledger, LedgerError, Stored, cursors, known, record, threads};
 use crate::event::Event;
 use crate::message::{Message, MessageId};
 
@@ -92,7 +92,7 @@ fn store(
         Found::Events(events, _) => {
             tally.read += 1;
             for event in events {
-                decide_and_record(transaction, (event, Some(message)), decide, (now, tally))?;
+                threads::hear(transaction, (event, Some(message)), decide, (now, &mut *tally))?;
             }
         }
         Found::Ignored(..) => tally.ignored += 1,

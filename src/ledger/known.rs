@@ -11,6 +11,7 @@ use crate::event::proposal::{CommentEvent, Head};
 use crate::run::Run;
 use crate::subject::{CommitSha, ConnectionName, RunId, Verdict};
 
+mod boards;
 mod series;
 
 /// The most runs that a decision is told of; a subject with more is past helping.
@@ -37,9 +38,7 @@ pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, L
         Event::Artifact(event) => {
             about_revision(connection, (&subject, &event.artifact.build), RUNS_MAX)?
         }
-        Event::Boards(event) => {
-            about_revision(connection, (&subject, &event.on.artifact.build), RUNS_MAX)?
-        }
+        Event::Boards(event) => boards::about(connection, event)?,
         Event::Build(build) => about_build(connection, build)?,
     };
     known.now = now;
@@ -95,6 +94,7 @@ fn about_build(connection: &Connection, build: &BuildEvent) -> Result<Known, Led
     }
     if let Some(run) = known.run.clone() {
         series::about_build_of(connection, &run, &mut known)?;
+        boards::about_build_of(connection, &run, &mut known)?;
     }
     known.previous = match &known.run {
         Some(run) => {

@@ -80,6 +80,16 @@ const STATEMENTS: &[(Age, &str)] = &[
     ),
     (
         Age::Ordinary,
+        "DELETE FROM threads WHERE id IN (SELECT id FROM threads WHERE \
+         heard_at < ?1 LIMIT ?2)",
+    ),
+    (
+        Age::Ordinary,
+        "DELETE FROM orphans WHERE seq IN (SELECT seq FROM orphans WHERE \
+         heard_at < ?1 LIMIT ?2)",
+    ),
+    (
+        Age::Ordinary,
         "DELETE FROM jobs WHERE (instance, job) IN (SELECT instance, job FROM jobs WHERE \
          heard_at < ?1 LIMIT ?2)",
     ),

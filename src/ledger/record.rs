@@ -174,6 +174,10 @@ fn save_job(transaction: &Transaction<'_>, event: &Event, now: i64) -> Result<()
     let (Some(verdict), Some(number)) = (build.verdict, build.number) else {
         return Ok(());
     };
+    // Which job it is may come only with the message that it continues.
+    if build.job.is_empty() {
+        return Ok(());
+    }
     let mut upsert = transaction.prepare_cached(
         "INSERT INTO jobs (instance, job, number, verdict, heard_at) VALUES (?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT (instance, job) DO UPDATE SET number = ?3, verdict = ?4, heard_at = ?5 \

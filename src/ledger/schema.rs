@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_comments.sql"),
     include_str!("../../migrations/0004_series.sql"),
     include_str!("../../migrations/0005_branches.sql"),
+    include_str!("../../migrations/0006_threads.sql"),
 ];
 
 /// How long a write waits for another process (`pointsman actions retry`) to finish its own.

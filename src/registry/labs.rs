@@ -4,7 +4,7 @@ use anyhow::Context;
 
 use super::{connection_name, host};
 use crate::directory::{Connection, Directory};
-use crate::producer::Producer;
+use crate::producer::{Announcers, Producer};
 use crate::settings::Settings;
 
 /// What they can do.
@@ -28,4 +28,17 @@ pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Re
         directory.producers.insert(name.clone(), producer);
     }
     Ok(())
+}
+
+/// Who may post what they announce; their tokens are read here.
+pub fn announcers(settings: &Settings) -> anyhow::Result<Announcers> {
+    let mut announcers = Announcers::default();
+    for (name, of) in &settings.producer {
+        let Some(token) = &of.token else { continue };
+        let token = token.read().with_context(|| format!("cannot read `producer.{name}.token`"))?;
+        let producer =
+            Producer::new(of).with_context(|| format!("cannot use `producer.{name}`"))?;
+        announcers.insert(name.clone(), producer, token)?;
+    }
+    Ok(announcers)
 }

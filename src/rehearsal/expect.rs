@@ -167,7 +167,11 @@ impl<'a> Comparison<'a> {
         let runs = self.runs();
         let rule_of = |action: &Action| {
             let run = action.run.as_ref().and_then(|run| runs.get(run));
-            run.map(|run| run.rule.clone()).unwrap_or_default()
+            let is_on_board = run.is_some_and(|run| run.artifact.is_some());
+            let name = |run: &&Run| {
+                if is_on_board { run.ordered_by().to_owned() } else { run.rule.clone() }
+            };
+            run.map(name).unwrap_or_default()
         };
         let started: Vec<Started> = self
             .actions()
@@ -177,6 +181,7 @@ impl<'a> Comparison<'a> {
                     on: action.connection.to_string(),
                     rule: rule_of(action),
                     job: order.job.clone(),
+                    board: order.board.clone(),
                     parameters: order.parameters.clone(),
                 })
             })
@@ -267,19 +272,23 @@ struct Started {
     on: String,
     rule: String,
     job: String,
+    board: Option<String>,
     parameters: BTreeMap<String, String>,
 }
 
 impl Started {
     fn name(&self) -> String {
-        format!("`{}` on {}, by `{}`", self.job, self.on, self.rule)
+        let board = self.board.as_ref().map(|board| format!(", board `{board}`"));
+        let board = board.unwrap_or_default();
+        format!("`{}` on {}{board}, by `{}`", self.job, self.on, self.rule)
     }
 
     /// What is different from `wanted`, if anything is.
     fn differs(&self, wanted: &BuildWanted) -> Option<String> {
         let is_other = self.job != wanted.job.trim_matches('/')
             || wanted.on.as_ref().is_some_and(|on| *on != self.on)
-            || wanted.rule.as_ref().is_some_and(|rule| *rule != self.rule);
+            || wanted.rule.as_ref().is_some_and(|rule| *rule != self.rule)
+            || (wanted.board.is_some() && wanted.board != self.board);
         if is_other {
             return Some(self.name());
         }

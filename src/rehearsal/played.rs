@@ -51,8 +51,9 @@ struct Player {
 }
 
 impl Company {
-    pub(super) fn new(people: BTreeMap<String, Standing>) -> Self {
-        let boards = BOARDS.iter().map(|board| (*board).to_owned()).collect();
+    pub(super) fn new(people: BTreeMap<String, Standing>, boards: Option<&[String]>) -> Self {
+        let usual = || BOARDS.iter().map(|board| (*board).to_owned()).collect();
+        let boards = boards.map_or_else(usual, <[String]>::to_vec);
         Self(Arc::new(Mutex::new(Memory { people, boards, ..Memory::default() })))
     }
 

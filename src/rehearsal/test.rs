@@ -46,7 +46,8 @@ pub struct TestFault {
 /// What happens in a step.
 enum Cue {
     Message(Message),
-    End(Option<String>, crate::subject::Verdict),
+    /// Builds end: those of this rule, on this board.
+    End((Option<String>, Option<String>), crate::subject::Verdict),
 }
 
 /// Finds what is wrong with the messages of `test`, without playing it.
@@ -72,7 +73,8 @@ pub async fn play(
             Err(fault) => return Ok(vec![of_fault(fault)]),
         }
     }
-    let mut stage = Stage::open(prepared, &test.spec.people, test.spec.branch)?;
+    let mut stage =
+        Stage::open(prepared, &test.spec.people, (test.spec.branch, test.spec.boards.as_deref()))?;
     let mut last = Scene::default();
     let count = cues.len();
     for (number, cue) in cues.into_iter().enumerate() {
@@ -102,10 +104,12 @@ async fn perform(stage: &mut Stage, cue: Cue) -> anyhow::Result<Result<Scene, (S
                 None => Ok(scene),
             })
         }
-        Cue::End(rule, verdict) => {
-            let scene = stage.ends(rule.as_deref(), verdict).await?;
+        Cue::End((rule, board), verdict) => {
+            let scene = stage.ends((rule.as_deref(), board.as_deref()), verdict).await?;
             let of = rule.map(|rule| format!(" of `{rule}`")).unwrap_or_default();
-            let missing = || (format!("a build{of} that is under way"), "there is none".to_owned());
+            let on = board.map(|board| format!(" on `{board}`")).unwrap_or_default();
+            let missing =
+                || (format!("a build{of}{on} that is under way"), "there is none".to_owned());
             Ok(scene.ok_or_else(missing))
         }
     }
@@ -119,7 +123,7 @@ fn cue(
     let folder = Path::new(&test.file).parent().unwrap_or(Path::new("."));
     let made = match (&step.message, step.verdict) {
         (Some(name), _) => script::message((step, name), folder, catalog).map(Cue::Message),
-        (None, Some(verdict)) => Ok(Cue::End(step.of.clone(), verdict)),
+        (None, Some(verdict)) => Ok(Cue::End((step.of.clone(), step.board.clone()), verdict)),
         (None, None) => {
             Err(StepFault { path: Vec::new(), message: "nothing happens".to_owned(), help: None })
         }

@@ -37,9 +37,11 @@ pub fn decide_among(rules: &RuleSet, event: &Event, known: &Known, breadth: Brea
         Event::Applied(of) => {
             series::take_note_of_branch((rules, &voice), of, known, &mut decision)
         }
-        Event::Artifact(on) => artifact::take_note((rules, &voice), on, known, &mut decision),
+        Event::Artifact(on) => {
+            artifact::take_note((rules, &voice), (event, on), known, &mut decision)
+        }
         Event::Boards(found) => {
-            artifact::take_note_of_boards((rules, &voice), found, known, &mut decision)
+            artifact::take_note_of_boards((rules, &voice), (event, found), known, &mut decision)
         }
         Event::Build(build) => progress::take_note((rules, &voice), build, known, &mut decision),
     };

@@ -1,7 +1,8 @@
 //! Ordering a build: whether there is to be one, which attempt it is, and what is told at once.
 
-use std::collections::BTreeMap;
+use serde_json::json;
 
+use super::again;
 use super::case::{Case, Wanted, lane};
 use super::report::Scene;
 use super::trust::Trusted;
@@ -60,7 +61,9 @@ impl Case<'_> {
             wanted.runs.push(run);
             return Ok(());
         }
-        wanted.actions.push(self.start(rule, build, &run)?);
+        let order = self.order_for((rule, build), &run, None)?;
+        let (run, start) = again::ordered(run, order, build.retries);
+        wanted.actions.push(start);
         if let Event::Command(_) = self.event {
             // Whoever gave it sees at once that it was heard, also while the executor is away.
             let flags = self.scene().told(&run, Stage::Queued, None);
@@ -197,34 +200,32 @@ impl Case<'_> {
         })
     }
 
-    fn start(&self, rule: &Rule, build: &Build, run: &Run) -> Result<Action, Outcome> {
-        let context = expression::context(&self.names);
-        let mut parameters = BTreeMap::new();
-        for (name, text) in &build.parameters {
-            let value = text.render(&context).map_err(|error| Outcome::Failed {
-                expression: text.source().to_owned(),
-                error: error.message,
-            })?;
-            parameters.insert(name.clone(), value);
+    /// What is ordered of the executor for `run`, on `board` where it runs on one.
+    pub(super) fn order_for(
+        &self,
+        (rule, build): (&Rule, &Build),
+        run: &Run,
+        board: Option<&String>,
+    ) -> Result<Order, Outcome> {
+        let mut names = self.names.clone();
+        let each = build.each.as_ref().zip(board);
+        if let (Some((each, board)), Some(names)) = (each, names.as_object_mut()) {
+            names.insert(each.name.clone(), json!(board));
         }
-        let (reference, sha) = self.reference(build, &run.subject)?;
-        Ok(Action {
-            key: format!("start/{}", run.id),
-            lane: lane(&run.subject, &run.rule, &run.connection),
-            slot: None,
-            connection: run.connection.clone(),
-            run: Some(run.id.clone()),
-            delay: None,
-            task: Task::Start(Order {
-                run: run.id.clone(),
-                job: build.job.clone(),
-                parameters,
-                reference,
-                sha,
-                definition: None,
-                board: None,
-                cause: format!("{} for {} at {}", rule.name, run.subject, run.revision),
-            }),
+        let context = expression::context(&names);
+        let (reference, sha) = self.reference(build, &run.subject, &context)?;
+        let (parameters, definition) = build.render(&names)?;
+        let connection = self.rules.directory.find(&build.on);
+        let has_boards = connection.is_some_and(|connection| connection.has_boards);
+        Ok(Order {
+            run: run.id.clone(),
+            job: build.job.clone(),
+            parameters,
+            reference,
+            sha,
+            definition,
+            board: board.filter(|_| has_boards).cloned(),
+            cause: format!("{} for {} at {}", rule.name, run.subject, run.revision),
         })
     }
 
@@ -234,6 +235,7 @@ impl Case<'_> {
         &self,
         build: &Build,
         subject: &Subject,
+        context: &minijinja::Value,
     ) -> Result<(Option<String>, Option<CommitSha>), Outcome> {
         let connection = self.rules.directory.find(&build.on);
         let Some(connection) = connection.filter(|connection| connection.builds_references) else {
@@ -255,7 +257,7 @@ impl Case<'_> {
         };
         let reference = match &build.reference {
             Some(text) => {
-                let rendered = text.render(&expression::context(&self.names));
+                let rendered = text.render(context);
                 Some(rendered.map_err(|error| Outcome::Failed {
                     expression: text.source().to_owned(),
                     error: error.message,

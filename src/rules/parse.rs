@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, Table};
 
+use self::artifact::{Definitions, is_definition};
 use self::names::REPORT_NAMES;
 use super::fault::{Inspection, RuleFault, nearest};
 use super::index::Place;
@@ -18,6 +19,7 @@ use crate::event::series::BRANCH_NAMES;
 use crate::expression::{Expression, ExpressionError, Text};
 use crate::subject::ConnectionName;
 
+mod artifact;
 mod names;
 mod salvage;
 mod series;
@@ -42,9 +44,10 @@ pub(super) fn files(
     let mut faults = Vec::new();
     let mut seen = HashMap::<String, String>::new();
     let (mut carried, mut unknown) = (Vec::new(), Vec::new());
-    for source in sources {
+    let mut definitions = Definitions::among(sources);
+    for source in sources.iter().filter(|source| !is_definition(&source.name)) {
         let mut inspection = Inspection::new(&source.name, &source.text);
-        let (found, tested) = file(&mut inspection, directory, &mut texts);
+        let (found, tested) = file(&mut inspection, (directory, &mut definitions), &mut texts);
         for (rule, span) in found {
             if let Some(other) = seen.insert(rule.name.clone(), rule.at.clone()) {
                 let message = format!("there is another rule `{}`, at {other}", rule.name);
@@ -55,6 +58,7 @@ pub(super) fn files(
         carried.push((source, tested));
         faults.append(&mut inspection.faults);
     }
+    faults.append(&mut definitions.faults());
     // Of a rule that is faulty it would be said that it is not there.
     for (source, tested) in carried.iter().filter(|_| faults.is_empty()) {
         let mut inspection = Inspection::new(&source.name, &source.text);
@@ -74,7 +78,7 @@ type Span = Option<Range<usize>>;
 
 fn file(
     inspection: &mut Inspection<'_>,
-    directory: &Directory,
+    (directory, definitions): (&Directory, &mut Definitions<'_>),
     texts: &mut Texts,
 ) -> (Vec<(Rule, Span)>, Vec<Test>) {
     let document = match Document::parse(inspection.text) {
@@ -101,13 +105,14 @@ fn file(
         inspection.fault(list.span(), "rules are written as `[[rule]]`", None);
         return (Vec::new(), carried);
     };
-    (tables.iter().filter_map(|table| one(inspection, table, directory)).collect(), carried)
+    let rules = tables.iter().filter_map(|table| one(inspection, table, (directory, definitions)));
+    (rules.collect(), carried)
 }
 
 fn one(
     inspection: &mut Inspection<'_>,
     table: &Table,
-    directory: &Directory,
+    (directory, definitions): (&Directory, &mut Definitions<'_>),
 ) -> Option<(Rule, Span)> {
     let faults_before = inspection.faults.len();
     let (spec, stumbles) = salvage::read::<RuleSpec>(table);
@@ -120,7 +125,7 @@ fn one(
     let line = span.clone().map_or(1, |span| inspection.line_of(span.start));
     let at = format!("{}:{line}", inspection.name);
     let is_whole = inspection.faults.len() == faults_before;
-    let mut reader = Reader { inspection, directory, table, spec: &spec };
+    let mut reader = Reader { inspection, directory, definitions, table, spec: &spec };
     if is_whole {
         // What was left out would only be missed.
         reader.check_shape(&span);
@@ -147,14 +152,15 @@ fn one(
     (inspection.faults.len() == faults_before).then_some((rule, span))
 }
 
-struct Reader<'a, 'b> {
+struct Reader<'a, 'b, 'd> {
     inspection: &'a mut Inspection<'b>,
     directory: &'a Directory,
+    definitions: &'a mut Definitions<'d>,
     table: &'a Table,
     spec: &'a RuleSpec,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// The place in the file of what is at `path` in the rule; of an ancestor if need be.
     fn span(&self, path: &[&str]) -> Span {
         let (first, rest) = path.split_first()?;
@@ -229,8 +235,7 @@ impl Reader<'_, '_> {
 
     fn check_names(&mut self, used: &[String], known: &[&str], span: &Span) {
         for name in used {
-            let is_part = |known: &&str| known.starts_with(&format!("{name}."));
-            if known.contains(&name.as_str()) || known.iter().any(is_part) {
+            if is_known(name, known) {
                 continue;
             }
             let help = nearest(name, known.iter().copied())
@@ -276,11 +281,14 @@ impl Reader<'_, '_> {
             let span = self.span(&["build", "job"]);
             self.inspection.fault(span, "`job` is empty", None);
         }
-        let names = self.event_names();
+        let connection = name.as_ref().and_then(|name| self.directory.find(name));
+        let event_names = self.event_names();
+        let each = self.each(build, (&event_names, connection));
+        let mut names = event_names;
+        names.extend(each.as_ref().and_then(|each| build.name_of_each(&each.name)));
         let mut parameters = Vec::new();
         for (parameter, source) in &build.parameters {
             let span = self.span(&["build", "parameters", parameter]);
-            let connection = name.as_ref().and_then(|name| self.directory.find(name));
             if connection.is_some_and(|connection| connection.reserves(parameter)) {
                 let message = format!("`{}` gives `{parameter}` a meaning of its own", build.on);
                 self.inspection.fault(span.clone(), message, None);
@@ -289,12 +297,15 @@ impl Reader<'_, '_> {
                 parameters.push((parameter.clone(), text));
             }
         }
+        let definition = self.definition(build, (&names, connection));
         let job = build.job.trim_matches('/').to_owned();
         let reference = build.reference.as_ref().and_then(|source| {
             let span = self.span(&["build", "ref"]);
             self.text(source, &names, span)
         });
-        name.map(|on| Build { on, job, reference, parameters })
+        let usual = connection.map_or(0, |connection| connection.retries);
+        let retries = build.retries.unwrap_or(usual).min(Build::RETRIES_MAX);
+        name.map(|on| Build { on, job, reference, parameters, definition, each, retries })
     }
 
     fn unknown_connection(&mut self, name: &str, known: &[&str], what: &str, span: Span) {
@@ -369,6 +380,17 @@ impl Reader<'_, '_> {
         }
         notices
     }
+}
+
+/// Whether a text may use `name`: it is known, or a part or the whole of something known.
+fn is_known(name: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| match known.strip_suffix(".*") {
+        Some(open) => {
+            name.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                || open.starts_with(&format!("{name}."))
+        }
+        None => *known == name || known.starts_with(&format!("{name}.")),
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::index::Place;
 use super::report::Scene;
 use super::texts::Voice;
-use super::{RuleSet, series, text};
+use super::{RuleSet, again, artifact, series, text};
 use crate::action::{Action, Lookup, Task, Ticket};
 use crate::decision::{Decision, Known};
 use crate::event::build::BuildEvent;
@@ -61,6 +61,19 @@ pub(super) fn take_note(
     };
     if run.series.is_some() && run.state.is_done() {
         series::blame::ended(&scene, run, decision);
+        return Ok(());
+    }
+    if let Some((next, action)) = again::again(&run) {
+        decision.remarks.push(format!("it is ordered again as run {}", next.id));
+        decision.actions.push(action);
+        artifact::part::moved(&scene, std::slice::from_ref(&next), decision);
+        decision.runs.extend([run, next]);
+        return Ok(());
+    }
+    let is_on_board = run.artifact.as_ref().is_some_and(|of| of.board().is_some());
+    if is_on_board {
+        artifact::part::moved(&scene, std::slice::from_ref(&run), decision);
+        decision.runs.push(run);
         return Ok(());
     }
     // What the run itself was said to be before counts as the last verdict.

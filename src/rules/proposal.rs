@@ -194,6 +194,7 @@ pub(super) fn next_state(proposal: &PullRequestEvent, known: &Known) -> SubjectS
         },
         answers: state.map(|state| state.answers.clone()).unwrap_or_default(),
         series: None,
+        builds: Vec::new(),
         target,
         head,
     };

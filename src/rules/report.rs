@@ -5,7 +5,7 @@ use serde_json::json;
 use super::case::{Case, flag, lane};
 use super::texts::Voice;
 use super::{RuleSet, text};
-use crate::action::{AboutSeries, Action, Board, Form, Part, Report, Stage, Task};
+use crate::action::{AboutSeries, Action, Board, Form, OnBoard, Part, Report, Stage, Task};
 use crate::decision::{Answer, Known};
 use crate::run::{OfSeries, ReportTo, Role, Run, When};
 use crate::subject::{ConnectionName, Subject, SubjectKind, Verdict};
@@ -35,6 +35,9 @@ impl Case<'_> {
 impl Scene<'_> {
     /// What is told about `run` at each place where it is reported.
     pub(super) fn told(&self, run: &Run, stage: Stage, previous: Option<Verdict>) -> Vec<Action> {
+        if let Some(of) = &run.artifact {
+            return self.told_of_artifact((run, of), (stage, previous));
+        }
         let mut actions = Vec::new();
         for (number, to) in run.reports.iter().enumerate() {
             // The flag stands for the newest attempt; what became of an older one is in the ledger.
@@ -130,7 +133,7 @@ impl Scene<'_> {
         }
         let place = format!("{}/{number}/{}", run.id, to.form.as_str());
         let marker = text::marker(&[run.id.as_str(), &number.to_string(), to.form.as_str()]);
-        let mut words = self.words(run, to, (stage, previous));
+        let mut words = self.words(run, to, (stage, previous), &[]);
         if to.form == Form::Comment {
             words = text::signed(&self.with_advice(run, words, stage), &marker);
         }
@@ -168,15 +171,16 @@ impl Scene<'_> {
         }
     }
 
-    fn words(
+    pub(super) fn words(
         &self,
         run: &Run,
         to: &ReportTo,
         (stage, previous): (Stage, Option<Verdict>),
+        boards: &[OnBoard],
     ) -> String {
         let reason = run.cancelling.as_deref().or(run.reason.as_deref());
         let is_letter = self.rules.directory.find(&to.to).is_some_and(|to| to.letters);
-        text::Told { run, stage, reason, previous, is_letter }.words(self.voice, to)
+        text::Told { run, stage, reason, previous, is_letter, boards }.words(self.voice, to)
     }
 
     /// `words`, and what can be done about what they tell.
@@ -258,7 +262,7 @@ impl Scene<'_> {
             let stage = text::stage(run.state).unwrap_or(Stage::Queued);
             is_held |= stage == Stage::Held;
             has_failed |= matches!(stage, Stage::Done(verdict) if verdict.is_bad());
-            checks.push(self.words(run, to, (stage, None)));
+            checks.push(self.words(run, to, (stage, None), &[]));
         }
         let answers: Vec<_> = answers
             .iter()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::each::EachSpec;
 use super::test::TestSpec;
 use crate::action::Form;
 use crate::event::proposal::Standing;
@@ -188,7 +189,8 @@ impl Trust {
 pub struct BuildSpec {
     /// The connection that runs it.
     pub on: String,
-    /// The full name of the job, folders separated by `/`.
+    /// The full name of the job, folders separated by `/`; or, for executors that are given
+    /// definitions, the file in the folder of rules that has it.
     pub job: String,
     /// The branch or tag to build, for executors that build those; the branch of the series when
     /// absent, or the branch that was pushed to.  A text with `{{ names }}`.
@@ -197,6 +199,20 @@ pub struct BuildSpec {
     /// What the job is told; texts with `{{ names }}`.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Of an artifact: one build for each of these, under a name that texts may use.
+    #[serde(default)]
+    pub for_each: Option<BTreeMap<String, EachSpec>>,
+    /// How often it is ordered again when its infrastructure fails; as the connection says when
+    /// absent.
+    #[serde(default)]
+    pub retries: Option<u32>,
+}
+
+impl BuildSpec {
+    /// The name of `for_each`, as long-lived as the rule's text.
+    pub(super) fn name_of_each(&self, name: &str) -> Option<&str> {
+        self.for_each.as_ref()?.get_key_value(name).map(|(name, _)| name.as_str())
+    }
 }
 
 /// Whether the patches of a series are built one by one.

@@ -36,6 +36,9 @@ pub struct TestSpec {
     /// Which builds end: those of this rule only.
     #[serde(default)]
     pub of: Option<String>,
+    /// Which builds end: those on this kind of board only.
+    #[serde(default)]
+    pub board: Option<String>,
     /// What happened before, in order: messages, or `{ verdict = … }`.
     #[serde(default)]
     pub after: Vec<TextOr<StepSpec>>,
@@ -47,6 +50,9 @@ pub struct TestSpec {
     /// What comes of putting a series on a branch: `applied`, `conflict`, or `held`.
     #[serde(default)]
     pub branch: Landing,
+    /// The kinds of boards that a lab has, whatever it is asked for; two when absent.
+    #[serde(default)]
+    pub boards: Option<Vec<String>>,
     /// What follows.
     pub expect: ExpectSpec,
 }
@@ -80,6 +86,9 @@ pub struct StepSpec {
     /// As in a test.
     #[serde(default)]
     pub of: Option<String>,
+    /// As in a test.
+    #[serde(default)]
+    pub board: Option<String>,
 }
 
 /// What is expected to follow.  Of a list that is not empty each entry has to be found, and others
@@ -122,6 +131,9 @@ pub struct BuildWanted {
     /// The rule that orders it.
     #[serde(default)]
     pub rule: Option<String>,
+    /// The kind of board that it runs on.
+    #[serde(default)]
+    pub board: Option<String>,
     /// Some of its parameters, with their values.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
@@ -255,8 +267,8 @@ impl Test {
 
     /// The steps: what happened before, and at the end what is looked at.
     pub fn steps(&self) -> Vec<StepSpec> {
-        let TestSpec { message, set, verdict, of, .. } = self.spec.clone();
-        let last = StepSpec { message, set, verdict, of };
+        let TestSpec { message, set, verdict, of, board, .. } = self.spec.clone();
+        let last = StepSpec { message, set, verdict, of, board };
         self.spec.after.iter().map(TextOr::whole).chain([last]).collect()
     }
 

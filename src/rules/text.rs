@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use self::series::Room;
 use super::texts::Voice;
-use crate::action::{Form, Stage};
+use crate::action::{Form, OnBoard, Stage};
 use crate::decision::Outcome;
 use crate::expression::{self, Text};
 use crate::message::hash;
@@ -12,6 +12,7 @@ use crate::neutral;
 use crate::run::{OfSeries, ReportTo, Run, RunState};
 use crate::subject::Verdict;
 
+mod artifact;
 mod series;
 
 /// What stands before a marker in a text.
@@ -105,6 +106,8 @@ pub(super) struct Told<'a> {
     pub(super) previous: Option<Verdict>,
     /// Whether it is told in a letter, which has room for more.
     pub(super) is_letter: bool,
+    /// How far it is on each kind of board, where it is about an artifact.
+    pub(super) boards: &'a [OnBoard],
 }
 
 impl Told<'_> {
@@ -124,6 +127,9 @@ impl Told<'_> {
     fn usual_words(&self, voice: &Voice<'_>, form: Form) -> String {
         if let Some(of) = &self.run.series {
             return series::words(voice, self, of, Room::of(form, self.is_letter));
+        }
+        if let Some(of) = &self.run.artifact {
+            return artifact::words(voice, self, of, form);
         }
         let state = state(voice, self.stage);
         if form == Form::Flag {
@@ -170,6 +176,8 @@ impl Told<'_> {
             "previous": { "verdict": self.previous },
             "series": of.map(of_series),
             "branch": of.and_then(|of| Some(of.branch.as_ref()?.names(None))),
+            "artifact": run.artifact.as_deref().map(artifact::of_artifact),
+            "boards": artifact::of_boards(self.boards),
             "blamed": of.and_then(|of| of.blamed),
             "was_broken": of.is_some_and(|of| of.was_broken),
         })

@@ -16,6 +16,7 @@ use crate::ledger::intake::{Found, Intake};
 use crate::ledger::tally::Tally;
 use crate::message::{Message, MessageId};
 use crate::remote::chain;
+use crate::reporters::bus::OwnName;
 use crate::service::live::{Current, Live};
 use crate::source::{Batch, Delivered, Source, SourceError};
 use crate::subject::ConnectionName;
@@ -41,6 +42,8 @@ pub struct Reader {
     pub limits: Limits,
     /// The build parameter that carries a run's id.
     pub run_parameter: String,
+    /// What the service calls itself on the bus, to know what it has said.
+    pub name: OwnName,
 }
 
 impl Reader {
@@ -56,6 +59,11 @@ impl Reader {
     }
 
     fn read_envelope(&self, envelope: &Envelope) -> Found {
+        if self.name.has_said(envelope) {
+            let paths = self.selection.redact(&envelope.topic);
+            let reason = "the service has said this itself".to_owned();
+            return Found::Ignored(reason, self.redacted(envelope, &paths));
+        }
         let reading = match self.selection.read(envelope, &self.run_parameter) {
             Ok(reading) => reading,
             Err(error) => {
@@ -118,6 +126,10 @@ impl Reader {
     /// Fills in which connection the executor of a build is.
     fn resolve(&self, mut event: Event) -> Event {
         if let Event::Build(build) = &mut event {
+            // What it continues tells where it is, so nothing has to be guessed.
+            if build.instance.is_none() && build.thread.of.is_some() {
+                return event;
+            }
             let executor = self.directory.executor_at(build.instance.as_deref());
             build.connection = executor.cloned();
             // An executor has several names; what is remembered of it goes by one.

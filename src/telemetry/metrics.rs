@@ -20,7 +20,7 @@ use crate::subject::ConnectionName;
 pub mod polled;
 mod results;
 
-pub use results::{ActionOutcome, MessageResult, ReloadResult, WebhookResult};
+pub use results::{ActionOutcome, AnnouncementResult, MessageResult, ReloadResult, WebhookResult};
 
 /// Messages by `result`: `read`, `ignored`, `dead`, `repeat`, `passed_over`.
 pub const MESSAGES: &str = "pointsman_messages_total";
@@ -29,6 +29,9 @@ pub const EVENTS: &str = "pointsman_events_total";
 /// What was posted to `/hooks/…`, by `connection` and `result`: `accepted`, `repeat`, `ignored`,
 /// `ping`, `unsigned`, `forged`, `malformed`, `too_large`, `slow`, `full`.
 pub const WEBHOOKS: &str = "pointsman_webhooks_total";
+/// Artifacts that were posted to `/api/v1/artifacts`, by `producer` and `result`: `accepted`,
+/// `repeat`, `forbidden`, `malformed`, `too_large`, `slow`, `full`.
+pub const ANNOUNCEMENTS: &str = "pointsman_announcements_total";
 /// Rules considered, by `rule` and `outcome`.
 pub const RULES: &str = "pointsman_rules_total";
 /// Tries of actions, by `kind`, `connection` and `outcome`: `done`, `retried`, `buried`,
@@ -119,6 +122,7 @@ fn describe() {
     describe_counter!(MESSAGES, "Messages by what became of them.");
     describe_counter!(EVENTS, "Events by kind.");
     describe_counter!(WEBHOOKS, "Webhooks by what became of them.");
+    describe_counter!(ANNOUNCEMENTS, "Artifacts that were posted, by what became of them.");
     describe_counter!(RULES, "Rules considered, by what came of it.");
     describe_counter!(ACTIONS, "Tries of actions, by what came of them.");
     describe_histogram!(ACTION_SECONDS, Unit::Seconds, "How long one try took.");
@@ -173,6 +177,19 @@ pub fn begin_webhooks(connection: &ConnectionName) {
 pub fn count_webhooks(connection: &ConnectionName, result: WebhookResult, count: u64) {
     let connection = connection.as_str().to_owned();
     counter!(WEBHOOKS, "connection" => connection, "result" => result.as_str()).increment(count);
+}
+
+/// Makes known that `producer` can post what it announces, so that its first post is an increase.
+pub fn begin_announcements(producer: &str) {
+    for result in AnnouncementResult::ALL {
+        count_announcements(producer, result, 0);
+    }
+}
+
+/// Counts what a producer posted; the producer is one that is configured.
+pub fn count_announcements(producer: &str, result: AnnouncementResult, count: u64) {
+    let producer = producer.to_owned();
+    counter!(ANNOUNCEMENTS, "producer" => producer, "result" => result.as_str()).increment(count);
 }
 
 /// Counts an event.

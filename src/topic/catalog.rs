@@ -64,14 +64,10 @@ impl Catalog {
         self.topics().find(|topic| topic.name == name)
     }
 
-    /// The topics that are read into events of these kinds.
+    /// The topics that are read into events of these kinds, or told what such events continue.
     pub fn select(&self, kinds: &BTreeSet<EventKind>) -> Selection {
-        let selected = self
-            .topics
-            .iter()
-            .filter(|topic| kinds.contains(&topic.event))
-            .map(Arc::clone)
-            .collect();
+        let selected =
+            self.topics.iter().filter(|topic| topic.serves(kinds)).map(Arc::clone).collect();
         Selection::new(selected, Arc::clone(&self.topics))
     }
 

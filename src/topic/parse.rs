@@ -13,7 +13,8 @@ use super::{Example, Expect, Field, Topic, TopicFault, fields, hint};
 use crate::event::{Event, EventKind, Family};
 use crate::message::Message;
 
-const KEYS: [&str; 8] = ["about", "bind", "event", "when", "read", "also", "redact", "example"];
+const KEYS: [&str; 9] =
+    ["about", "bind", "event", "with", "when", "read", "also", "redact", "example"];
 const EXAMPLE_KEYS: [&str; 6] = ["topic", "content_type", "headers", "body", "expect", "ignored"];
 
 /// What a topic file may refer to.
@@ -42,17 +43,22 @@ fn topic(
     let about = faults.text(table, "", "about");
     let bind = bind(table, faults);
     let event = event(table, faults);
+    let with = with(table, faults);
     let when = table.get("when").and_then(|item| faults.expression(item, "when"));
     let read = read(name, table, faults, beside);
     let redact = paths(table, faults);
     let examples = examples(name, table, faults, beside);
     let (about, bind, event, shared) = (about?, bind?, event?, read?);
     check_examples(&examples, &bind, faults);
+    if !with.is_empty() && !shared.read.contains_key("thread.id") {
+        faults.add("with", "`thread.id` is not read, by which others continue it", None);
+    }
     let mut topic = Topic {
         name: name.trim_end_matches(".toml").to_owned(),
         file: faults.file.to_string(),
         about: about.to_owned(),
         event,
+        with,
         examples,
         bind,
         when,
@@ -77,16 +83,41 @@ fn bind(table: &dyn TableLike, faults: &mut Faults) -> Option<Pattern> {
 
 fn event(table: &dyn TableLike, faults: &mut Faults) -> Option<EventKind> {
     let text = faults.text(table, "", "event")?;
-    let kind = EventKind::parse(text);
-    // Commands are found in comments, and not read.
-    let kind = kind.filter(|kind| kind.family() != Family::Command);
-    if kind.is_none() {
-        let readable = EventKind::ALL.into_iter().filter(|kind| kind.family() != Family::Command);
-        let known: Vec<_> = readable.map(EventKind::as_str).collect();
-        let message = format!("there is no event `{text}`{}", hint(text, &known));
+    let kind = kind(text);
+    if let Err(message) = &kind {
         faults.add("event", message, table.get("event").and_then(Item::span));
     }
-    kind
+    kind.ok()
+}
+
+/// The kind of event that is spelled `text`; commands are found in comments, and not read.
+fn kind(text: &str) -> Result<EventKind, String> {
+    let is_readable = |kind: &EventKind| kind.family() != Family::Command;
+    EventKind::parse(text).filter(is_readable).ok_or_else(|| {
+        let known = EventKind::ALL.into_iter().filter(is_readable).map(EventKind::as_str);
+        format!("there is no event `{text}`{}", hint(text, &known.collect::<Vec<_>>()))
+    })
+}
+
+/// The kinds of events that continue those of this topic.
+fn with(table: &dyn TableLike, faults: &mut Faults) -> Vec<EventKind> {
+    let Some(item) = table.get("with") else {
+        return Vec::new();
+    };
+    let kinds = item.as_array().map(|kinds| kinds.iter().map(toml_edit::Value::as_str));
+    let Some(words) = kinds.and_then(Iterator::collect::<Option<Vec<_>>>) else {
+        let message = "it is a list of events, such as [\"build.finished\"]";
+        faults.add("with", message, item.span());
+        return Vec::new();
+    };
+    let mut known = Vec::new();
+    for word in words {
+        match kind(word) {
+            Ok(kind) => known.push(kind),
+            Err(message) => faults.add("with", message, item.span()),
+        }
+    }
+    known
 }
 
 /// How the topic is read, its own and the shared readings together.

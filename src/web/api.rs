@@ -96,17 +96,21 @@ fn authorize(site: &Site, headers: &HeaderMap) -> Result<(), Response> {
         let words = "this door is closed: `web.token` is not set";
         return Err(refuse(StatusCode::FORBIDDEN, words));
     };
-    let presented = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    match presented {
+    match bearer(headers) {
         Some(presented) if secret::is_same(token, presented) => Ok(()),
         Some(_) => Err(refuse(StatusCode::UNAUTHORIZED, "this token is not the one")),
         None => Err(refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed")),
     }
+}
+
+/// The bearer token that somebody presents.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
 }
 
 pub(super) fn refuse(status: StatusCode, words: &str) -> Response {

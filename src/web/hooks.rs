@@ -28,7 +28,7 @@ pub struct Quiet(Mutex<(i64, u32)>);
 
 /// How loudly something is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Voice {
+pub(super) enum Voice {
     Aloud,
     /// As the last one for a while.
     Last,
@@ -36,7 +36,7 @@ enum Voice {
 }
 
 impl Quiet {
-    fn voice(&self, now: Timestamp) -> Voice {
+    pub(super) fn voice(&self, now: Timestamp) -> Voice {
         let minute = now.as_second() / 60;
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 != minute {
@@ -202,7 +202,7 @@ fn tell(site: &Site, connection: &ConnectionName, outcome: &Outcome) {
     }
     tracing::warn!(%connection, result, status, reason, "Refused a webhook");
     if voice == Voice::Last {
-        tracing::warn!("Of further refused webhooks nothing is said until the next minute");
+        tracing::warn!("Of further refusals nothing is said until the next minute");
     }
 }
 

@@ -5,9 +5,10 @@ mod code;
 use code::{File, files};
 
 /// What only thinks: values in, values out.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "expression",
     "neutral",
+    "yaml",
     "command",
     "message",
     "envelope",
@@ -39,8 +40,9 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// The systems outside, by the word that stands for each.
-const SYSTEMS: [&str; 11] = [
+const SYSTEMS: [&str; 12] = [
     "jenkins",
+    "lava",
     "pagure",
     "rabbit",
     "lapin",

@@ -28,6 +28,12 @@ pub(in crate::rules) const REPORT_NAMES: &[&str] = &[
     "branch.sha",
     "branch.base",
     "branch.base_name",
+    "artifact.name",
+    "artifact.kind",
+    "artifact.version",
+    "artifact.build",
+    "artifact.url",
+    "boards",
     "blamed",
     "was_broken",
 ];

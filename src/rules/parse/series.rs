@@ -5,7 +5,7 @@ use crate::event::{EventKind, Family};
 use crate::rules::spec::EachPatch;
 use crate::subject::ConnectionName;
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// The repository `[git.NAME]`.
     pub(super) fn tree(&mut self, name: &str) -> Option<ConnectionName> {
         let is_tree = |name: &ConnectionName| {

@@ -3,7 +3,7 @@
 use super::{Reader, Span};
 use crate::event::{EventKind, Family};
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     pub(super) fn check_shape(&mut self, span: &Span) {
         let spec = self.spec;
         if spec.name.trim().is_empty() || spec.name.len() > 100 {
@@ -29,7 +29,9 @@ impl Reader<'_, '_> {
             .iter()
             .filter(|(_, connection)| connection.is_forge && connection.has_series == has_series)
             .count();
-        if spec.build.is_some() && forges > 1 && !spec.place.contains_key("instance") {
+        let is_of_artifact = |kind: &EventKind| kind.family() == Family::Artifact;
+        let has_place = !spec.on.as_slice().iter().all(is_of_artifact);
+        if spec.build.is_some() && has_place && forges > 1 && !spec.place.contains_key("instance") {
             let message =
                 "the settings have several forges, and `where` does not say which is meant";
             let help = "anybody can have a project of that name on another forge: \
@@ -38,6 +40,7 @@ impl Reader<'_, '_> {
             self.inspection.fault(span, message, Some(help.to_owned()));
         }
         self.check_series(span);
+        self.check_artifacts();
         let of_builds = |kind: &EventKind| kind.as_str().starts_with("build.");
         if spec.build.is_some() && spec.on.as_slice().iter().any(of_builds) {
             let message = "a build cannot be started by an event about a build";

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::rules::Spots;
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     /// Where `where` entries and conditions stand.
     pub(super) fn spots(&self) -> Spots {
         let spot = |path: &[&str]| {

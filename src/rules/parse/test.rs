@@ -128,7 +128,9 @@ fn check_step(step: &StepSpec) -> Result<(), &'static str> {
         (Some(_), Some(_)) => Err("`message` and `verdict` are two things that happen"),
         (None, None) => Err("nothing happens: there is neither `message` nor `verdict`"),
         (None, Some(_)) if !step.set.is_empty() => Err("`set` is for a `message`"),
-        (Some(_), None) if step.of.is_some() => Err("`of` is for a `verdict`"),
+        (Some(_), None) if step.of.is_some() || step.board.is_some() => {
+            Err("`of` and `board` are for a `verdict`")
+        }
         (Some(_), None) | (None, Some(_)) => Ok(()),
     }
 }

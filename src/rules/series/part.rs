@@ -1,7 +1,5 @@
 //! A build of a series, of some of its patches, or of its base.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::action::{Action, Order, PushOrder, Task, Ticket};
@@ -68,10 +66,7 @@ pub(super) fn start(
             error: error.message,
         })
     };
-    let mut parameters = BTreeMap::new();
-    for (name, text) in &build.parameters {
-        parameters.insert(name.clone(), render(text)?);
-    }
+    let (parameters, definition) = build.render(names)?;
     let branch = run.series.as_ref().and_then(|of| of.branch.as_ref());
     let connection = rules.directory.find(&build.on);
     let builds_references = connection.is_some_and(|connection| connection.builds_references);
@@ -86,7 +81,7 @@ pub(super) fn start(
         run: Some(run.id.clone()),
         delay: None,
         task: Task::Start(Order {
-            definition: None,
+            definition,
             board: None,
             run: run.id.clone(),
             job: build.job.clone(),

@@ -46,7 +46,7 @@ impl Room {
     }
 
     /// Text from outside, fit for it.
-    fn fit(self, text: &str) -> String {
+    pub(super) fn fit(self, text: &str) -> String {
         match self {
             // It is shown as it is; escapes would be seen in it.
             Self::Few => {

@@ -37,7 +37,7 @@ pub(super) struct Folders {
 impl Folders {
     /// The folders that the settings name.
     pub(super) fn new(settings: &Settings) -> Self {
-        let rules = (&settings.rules.dir, RecursiveMode::NonRecursive);
+        let rules = (&settings.rules.dir, RecursiveMode::Recursive);
         let topics = settings.topics.dirs.iter().map(|dir| (dir, RecursiveMode::Recursive));
         let absolute = |dir: &Path| std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let own: Vec<_> =

@@ -86,6 +86,50 @@ impl WebhookResult {
     }
 }
 
+/// What became of an artifact that a producer announced at our door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnnouncementResult {
+    /// It is durable.
+    Accepted,
+    /// It had been stored before.
+    Repeat,
+    /// The producer may not announce it.
+    Forbidden,
+    /// It is nothing that can be read.
+    Malformed,
+    /// It is larger than anything that is read.
+    TooLarge,
+    /// It took too long to come.
+    Slow,
+    /// There is no room for it now.
+    Full,
+}
+
+impl AnnouncementResult {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Repeat,
+        Self::Forbidden,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Slow,
+        Self::Full,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Repeat => "repeat",
+            Self::Forbidden => "forbidden",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Slow => "slow",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// What came of reading the rules' files again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReloadResult {

@@ -111,6 +111,7 @@ fn every_metric_is_explained() {
         set_rules(1, false, Timestamp::UNIX_EPOCH);
         count_reconcile(&connection, true);
         count_reconcile_found(&connection, "noted");
+        begin_announcements("images");
     });
     for name in [
         MESSAGES,
@@ -130,6 +131,7 @@ fn every_metric_is_explained() {
         RULES_IN_FORCE,
         RECONCILE,
         RECONCILE_FOUND,
+        ANNOUNCEMENTS,
     ] {
         assert!(text.contains(&format!("# HELP {name} ")), "{name} in {text}");
         assert!(text.contains(&format!("# TYPE {name} ")), "{name} in {text}");

@@ -83,6 +83,8 @@ impl Door {
         let site = Site {
             bus,
             token: Some("token".to_owned().into()),
+            announcers: Arc::default(),
+            prefix: String::new(),
             room: Room::new(1_000),
             hook_room: room.clone(),
             hooks: Arc::new(BTreeMap::from([(name, hook)])),

@@ -53,6 +53,8 @@ impl Door {
         let site = Site {
             bus: Arc::new(Nowhere),
             token: None,
+            announcers: Arc::default(),
+            prefix: String::new(),
             room: Room::new(1_000),
             hook_room: Room::new(1_000),
             hooks: Arc::new(BTreeMap::new()),

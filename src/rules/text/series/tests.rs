@@ -130,7 +130,14 @@ impl Situation {
         };
         let reason = self.of.refusal.as_ref().map(|refusal| refusal.reason.as_str());
         let Self { stage, previous, .. } = *self;
-        let told = Told { run: &run, stage, reason, previous, is_letter: room == Room::Letter };
+        let told = Told {
+            run: &run,
+            stage,
+            reason,
+            previous,
+            is_letter: room == Room::Letter,
+            boards: &[],
+        };
         let texts = Texts::shipped().unwrap();
         let voice = Voice::new(&texts);
         let said = words(&voice, &told, &self.of, room);
