@@ -216,8 +216,8 @@ async fn everything_else_is_refused_and_says_why() {
     nobody, and too large: 401 {"error":"a bearer token is needed"}
     a stranger: 401 {"error":"this token is no producer's"}
     another scheme: 401 {"error":"a bearer token is needed"}
-    no JSON: 400 {"error":"the body is no announcement: EOF while parsing an object at line 1 column 1"}
-    a misspelt key: 400 {"error":"`biuld`: unknown field `biuld`, expected one of `producer`, `name`, `kind`, `version`, `build`, `url`, `files`, `boards`, `tags`, `change`, `metadata`, `at` at line 1 column 26"}
+    no JSON: 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 1"}
+    a misspelt key: 400 {"error":"`biuld`: unknown field `biuld`, expected one of `producer`, `name`, `kind`, `version`, `build`, `url`, `files`, `boards`, `tags`, `change`, `metadata`, `at`"}
     an unusable value: 400 {"error":"`url`: one of the addresses is none, or too long"}
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     too large for the service: 400 {"error":"the body has 947 bytes, the limit is 900"}
