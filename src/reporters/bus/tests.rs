@@ -9,6 +9,7 @@ use crate::subject::{Subject, SubjectKind};
 
 mod cdevents;
 mod eiffel;
+mod heard;
 mod languages;
 
 /// Keeps what it is given.
