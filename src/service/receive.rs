@@ -328,3 +328,6 @@ impl Receiver {
         batch.messages.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests;
