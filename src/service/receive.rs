@@ -334,3 +334,6 @@ impl Receiver {
         batch.messages.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,7 +167,7 @@ async fn what_comes_out_of_order_is_decided_upon_when_it_is_whole() {
     1 build.finished rail/points@0: told 1
     2 build.started rail/points@0: it is not known to be ours, and no rule asks for it
     4 artifact.published unknown/artifacts/: it waits for the message that it continues
-    5 artifact.created rail/artifacts/nano: told 0
+    5 artifact.created rail/artifacts/nano: no rule is about it
     4 artifact.published rail/artifacts/nano: told 1
     ");
     assert_eq!(world.last()["artifact"]["artifact"]["version"], "1");

@@ -15,7 +15,8 @@ use crate::subject::{SubjectKind, Verdict};
 
 /// What the types of all events begin with.
 const FAMILY: &str = "Eiffel";
-/// What we are called beside our address, and the domain that our routing keys end in.
+/// What we are called beside our address; routing keys end in it, so that a domain is one word
+/// there.
 const SENDER: &str = "pointsman";
 
 /// A type of events, and its version in the edition.
@@ -79,7 +80,9 @@ fn message(
     (kind, data, now): (Kind, Value, Timestamp),
 ) -> Message {
     let id = kind.id(report, name);
-    let mut source = json!({ "domainId": SENDER, "name": SENDER, "uri": name.as_str() });
+    // Readers know services apart by their domains.
+    let domain = name.host.as_deref().unwrap_or(SENDER);
+    let mut source = json!({ "domainId": domain, "name": SENDER, "uri": name.as_str() });
     if let (Some(source), Some(host)) = (source.as_object_mut(), &name.host) {
         source.insert("host".to_owned(), host.as_str().into());
     }

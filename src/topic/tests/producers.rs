@@ -225,7 +225,7 @@ fn an_artifact_is_announced_with_the_keys_there_are_and_no_others() {
     insta::assert_snapshot!(error(json!({"name": ""})), @"it is empty");
     insta::assert_snapshot!(error(json!({"build": ""})), @"it is empty");
     insta::assert_snapshot!(error(json!({"producer": 7})), @"invalid type: integer `7`, expected a string");
-    insta::assert_snapshot!(error(json!({"change": 7})), @"an object is needed, this is a number");
+    insta::assert_snapshot!(error(json!({"change": 7})), @"an object is needed, this is a number; `body.change` is 7");
     insta::assert_snapshot!(error(json!({"metadata": {"deep": {}}})), @"`deep` is neither a text nor a number nor a truth");
 }
 
