@@ -36,6 +36,8 @@ pub struct Known {
     pub history: Vec<Past>,
     /// About a series: the open runs of its earlier versions that its source knows by other ids.
     pub older: Vec<Run>,
+    /// About a series: the branches that it is on, each by its repository and its name.
+    pub branches: Vec<(String, String)>,
     /// About a series: a newer version of it that its source knows by another id.
     pub newer: Option<u32>,
     /// About a series: the branch of the upstream that its last version was put upon.

@@ -104,10 +104,20 @@ pub fn hash(parts: &[&[u8]]) -> String {
 /// A message id computed from `parts`, the same whenever it is; in the form of a UUID, which some
 /// readers insist on.
 pub fn computed_id(parts: &[&[u8]]) -> String {
+    uuid(parts, Version::Custom)
+}
+
+/// As [`computed_id`], for readers who know no version of UUIDs beyond the fifth, which is that of
+/// names that were hashed.
+pub fn computed_name_id(parts: &[&[u8]]) -> String {
+    uuid(parts, Version::Sha1)
+}
+
+fn uuid(parts: &[&[u8]], version: Version) -> String {
     let bytes = Uuid::try_parse(&hash(parts)).unwrap_or_default().into_bytes();
     Builder::from_bytes(bytes)
         .with_variant(Variant::RFC4122)
-        .with_version(Version::Custom)
+        .with_version(version)
         .into_uuid()
         .to_string()
 }

@@ -15,7 +15,7 @@ use crate::executors::{Executor, Finding, Probe};
 use crate::hooks::Hook;
 use crate::hooks::jenkins::JenkinsHook;
 use crate::reporters::Reporter;
-use crate::reporters::bus::{Bus, Post};
+use crate::reporters::bus::{Bus, OwnName, Post, Speech};
 use crate::rules::RuleSet;
 use crate::settings::{ServiceSettings, Settings};
 use crate::subject::ConnectionName;
@@ -81,9 +81,16 @@ pub fn sites(
     series::add(settings, &mut sites, clock)?;
     trees::add(settings, &mut sites, clock)?;
     labs::add(settings, &mut sites, clock)?;
-    let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, prefix, clock.clone()));
+    let (languages, name) = (settings.service.publish_as.clone(), own_name(settings));
+    let speech = Speech { prefix, languages, name };
+    let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, speech, clock.clone()));
     sites.insert(connection_name("bus", None)?, reporting("bus".to_owned(), 1, reporter));
     Ok(sites)
+}
+
+/// What the service calls itself on the bus.
+pub fn own_name(settings: &Settings) -> OwnName {
+    OwnName::new(settings.service.page_url.as_ref())
 }
 
 /// Those who may post to `/hooks/…`; secrets are read here.

@@ -25,6 +25,7 @@ use crate::executors::lava::LavaSettings;
 use crate::git::settings::GitSettings;
 use crate::producer::ProducerSettings;
 use crate::remote::gitlab::settings::GitLabSettings;
+use crate::reporters::bus::Language;
 use crate::reporters::forgejo::ForgejoSettings;
 use crate::reporters::github::GithubSettings;
 use crate::reporters::mail::MailSettings;
@@ -116,6 +117,8 @@ pub struct ServiceSettings {
     pub page_url: Option<Url>,
     /// The secret of which the tokens are made by which a build says that it has ended.
     pub run_secret: Option<SecretRef>,
+    /// The languages in which `to = "bus"` tells of runs.
+    pub publish_as: Vec<Language>,
 }
 
 /// The durable store: `[ledger]`.
@@ -228,17 +231,7 @@ impl Settings {
         let (layers, faults) = Layers::read(files);
         let mut reader = Reader::new(&layers, faults);
         reader.refuse_unknown_sections();
-        let service = reader.section("service");
-        let ledger = reader.section("ledger");
-        let web = reader.section("web");
-        let log = reader.section("log");
-        let topics = reader.section("topics");
-        let rules = reader.section("rules");
-        let commands = reader.section("commands");
-        let series = reader.section("series");
-        let reconcile = reader.section("reconcile");
-        let worker = reader.section("worker");
-        let amqp = reader.section("amqp");
+        let own = Own::read(&mut reader);
         let forgejo = reader.systems("forgejo");
         let git = reader.connections("git");
         let github = reader.systems("github");
@@ -257,33 +250,19 @@ impl Settings {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let (
-            Some(service),
-            Some(ledger),
-            Some(web),
-            Some(log),
-            Some(topics),
-            Some(rules),
-            Some(commands),
-            Some(series),
-            Some(reconcile),
-            Some(worker),
-        ) = (service, ledger, web, log, topics, rules, commands, series, reconcile, worker)
-        else {
-            return Err(faults);
-        };
+        let Some(own) = own else { return Err(faults) };
         Ok(Self {
-            service,
-            ledger,
-            web,
-            log,
-            topics,
-            rules,
-            commands,
-            series,
-            reconcile,
-            worker,
-            amqp,
+            service: own.service,
+            ledger: own.ledger,
+            web: own.web,
+            log: own.log,
+            topics: own.topics,
+            rules: own.rules,
+            commands: own.commands,
+            series: own.series,
+            reconcile: own.reconcile,
+            worker: own.worker,
+            amqp: own.amqp,
             forgejo,
             git,
             github,
@@ -303,6 +282,46 @@ impl Settings {
     /// The JSON Schema of a settings file, for editors.
     pub fn schema() -> serde_json::Value {
         schema::of_file()
+    }
+}
+
+/// What there is once, and about the service itself.
+struct Own {
+    service: ServiceSettings,
+    ledger: LedgerSettings,
+    web: WebSettings,
+    log: LogSettings,
+    topics: TopicsSettings,
+    rules: RulesSettings,
+    commands: CommandSettings,
+    series: OptOut,
+    reconcile: ReconcileSettings,
+    worker: WorkerSettings,
+    amqp: Option<AmqpSettings>,
+}
+
+impl Own {
+    /// Reads it; nothing where there were faults, and all of them are told.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (service, ledger) = (reader.section("service"), reader.section("ledger"));
+        let (web, log) = (reader.section("web"), reader.section("log"));
+        let (topics, rules) = (reader.section("topics"), reader.section("rules"));
+        let (commands, series) = (reader.section("commands"), reader.section("series"));
+        let (reconcile, worker) = (reader.section("reconcile"), reader.section("worker"));
+        let amqp = reader.section("amqp");
+        Some(Self {
+            service: service?,
+            ledger: ledger?,
+            web: web?,
+            log: log?,
+            topics: topics?,
+            rules: rules?,
+            commands: commands?,
+            series: series?,
+            reconcile: reconcile?,
+            worker: worker?,
+            amqp,
+        })
     }
 }
 

@@ -130,6 +130,7 @@ impl Case {
                 directory: Arc::clone(&reader.directory),
                 limits: reader.limits,
                 run_parameter: settings.service.run_parameter.clone(),
+                name: reader.name.clone(),
             };
             all.read(&message)
         };

@@ -155,16 +155,11 @@ impl Change {
     pub fn place(&self) -> Option<(Subject, CommitSha)> {
         let (instance, project) = (self.instance.clone()?, self.project.clone()?);
         let sha = self.sha.clone()?;
-        let subject = match self.number {
-            Some(number) => {
-                Subject { kind: SubjectKind::PullRequest, instance, project, number, name: None }
-            }
-            None => {
-                let name = Some(sha.to_string());
-                Subject { kind: SubjectKind::Branch, instance, project, number: 0, name }
-            }
-        };
-        Some((subject, sha))
+        let kind =
+            if self.number.is_some() { SubjectKind::PullRequest } else { SubjectKind::Branch };
+        let name = self.number.is_none().then(|| sha.to_string());
+        let number = self.number.unwrap_or(0);
+        Some((Subject { kind, instance, project, number, name }, sha))
     }
 }
 

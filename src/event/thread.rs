@@ -22,7 +22,7 @@ impl Thread {
     /// The longest id, in bytes.
     pub const ID_MAX: usize = 200;
 
-    /// What is told as the instance of an artifact while nobody knows it.
+    /// What a message is read to tell as its instance if it tells none and none is to be guessed.
     pub const UNKNOWN: &str = "unknown";
 
     /// Whether the event stands alone.
@@ -94,8 +94,8 @@ impl Event {
 fn build(event: BuildEvent, head: &BuildEvent) -> BuildEvent {
     // Which connection it is was found by the instance, so they go together.
     let (instance, connection) = match event.instance {
-        Some(instance) => (Some(instance), event.connection),
-        None => (head.instance.clone(), head.connection.clone()),
+        Some(instance) if instance != Thread::UNKNOWN => (Some(instance), event.connection),
+        Some(_) | None => (head.instance.clone(), head.connection.clone()),
     };
     BuildEvent {
         instance,
@@ -186,8 +186,13 @@ mod tests {
             "connection": "builds.main"}});
         let end = json!({"build": {"event": "build.finished", "job": "",
             "instance": "other.example"}});
-        let Event::Build(whole) = event(end).continued(&event(head)) else { panic!() };
+        let Event::Build(whole) = event(end).continued(&event(head.clone())) else { panic!() };
         assert_eq!((whole.instance.as_deref(), whole.connection), (Some("other.example"), None));
+        let unknown = json!({"build": {"event": "build.finished", "job": "",
+            "instance": "unknown"}});
+        let Event::Build(whole) = event(unknown).continued(&event(head)) else { panic!() };
+        assert_eq!(whole.instance.as_deref(), Some("ci.example"));
+        assert!(whole.connection.is_some());
     }
 
     #[test]

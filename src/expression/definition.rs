@@ -27,7 +27,13 @@ pub(super) fn write(
             Some(_) | None => Err(not_plain()),
         },
         ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
-        _ => Err(not_plain()),
+        ValueKind::Bytes
+        | ValueKind::Seq
+        | ValueKind::Map
+        | ValueKind::Iterable
+        | ValueKind::Plain
+        | ValueKind::Invalid
+        | _ => Err(not_plain()),
     }
 }
 

@@ -266,6 +266,8 @@ fn every_vocabulary_has_our_verdicts() {
         ("UNSUCCESSFUL", "unstable"),
         ("TIMED_OUT", "error"),
         ("recover", "success"),
+        ("pass", "success"),
+        ("fail", "failure"),
         ("cancel", "cancelled"),
         ("", "None"),
         ("ONGOING", "None"),
@@ -273,6 +275,29 @@ fn every_vocabulary_has_our_verdicts() {
         assert_eq!(value(&format!("'{word}' | verdict")).unwrap(), verdict);
     }
     assert!(value("'purple' | verdict").is_err());
+    assert_eq!(value("'purple' | verdict('error')").unwrap(), "error");
+    assert_eq!(value("'passed' | verdict('error')").unwrap(), "success");
+    assert!(value("'purple' | verdict('red')").is_err());
+}
+
+#[test]
+fn an_object_has_the_keys_it_may_have() {
+    assert_eq!(value("(head | only(['sha', 'url', 'branch'])).sha").unwrap(), "beef");
+    let error = |source: &str| value(source).unwrap_err().message;
+    insta::assert_snapshot!(error("head | only(['sha', 'uri'])"), @"there is no key `url`; did you mean `uri`?");
+    insta::assert_snapshot!(error("{'a\nb': 1} | only([])"), @"there is no key `a b`");
+    insta::assert_snapshot!(error("title | only([])"), @"an object is needed, this is a string");
+    assert!(error("{}['x'] | only([])").contains("undefined"));
+}
+
+#[test]
+fn a_package_url_tells_what_it_is_of() {
+    let purl = "'pkg:oci/rail/nano@1.0?arch=arm64' | purl";
+    assert_eq!(value(&format!("({purl}).namespace ~ '/' ~ ({purl}).name")).unwrap(), "rail/nano");
+    assert_eq!(value(&format!("({purl}).qualifiers.arch")).unwrap(), "arm64");
+    assert_eq!(value("none | purl").unwrap(), "None");
+    assert!(value("7 | purl").is_err());
+    assert!(value("'nano' | purl").is_err());
 }
 
 #[test]

@@ -198,3 +198,6 @@ fn adopt(
     }
     Ok(adopted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -278,7 +278,8 @@ struct Started {
 
 impl Started {
     fn name(&self) -> String {
-        let board = self.board.iter().map(|board| format!(", board `{board}`")).collect::<String>();
+        let board = self.board.as_ref().map(|board| format!(", board `{board}`"));
+        let board = board.unwrap_or_default();
         format!("`{}` on {}{board}, by `{}`", self.job, self.on, self.rule)
     }
 

@@ -105,6 +105,14 @@ fn cancel(
     decision.runs.push(run);
 }
 
+/// Why nothing was ordered, in words.
+fn why(outcome: Outcome) -> String {
+    if let Outcome::Failed { expression, error } = outcome {
+        return format!("`{expression}` cannot be evaluated: {error}");
+    }
+    outcome.as_str().to_owned()
+}
+
 /// Takes note of the boards that an artifact is run on, and orders what was to be run on them.
 pub(super) fn take_note_of_boards(
     (rules, voice): (&RuleSet, &Voice<'_>),
@@ -120,22 +128,15 @@ pub(super) fn take_note_of_boards(
         return Err(format!("run {} does not wait for boards", run.id));
     };
     let case = Case::new(rules, event, known, voice);
-    let rule = rules.rules().iter().find(|rule| rule.name == of.rule);
-    let built = rule.and_then(|rule| Some((rule, rule.build.as_ref()?)));
-    let ordered = match (&found.refusal, built) {
+    let by = rules.rules().iter().find(|rule| rule.name == of.rule);
+    let ordered_by = by.and_then(|rule| Some((rule, rule.build.as_ref()?)));
+    let ordered = match (&found.refusal, ordered_by) {
         (Some(refusal), _) => Err(refusal.clone()),
         (None, None) => Err(format!("there is no rule `{}` any more", of.rule)),
         (None, Some(_)) if found.boards.is_empty() => {
             Err("no kind of board that could run it can be used now".to_owned())
         }
-        (None, Some((rule, build))) => {
-            case.on_boards((rule, build), run, &found.boards).map_err(|outcome| match outcome {
-                Outcome::Failed { expression, error } => {
-                    format!("`{expression}` cannot be evaluated: {error}")
-                }
-                other => other.as_str().to_owned(),
-            })
-        }
+        (None, Some(by)) => case.on_boards(by, run, &found.boards).map_err(why),
     };
     match ordered {
         Ok((runs, mut actions)) => {

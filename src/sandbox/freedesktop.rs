@@ -59,6 +59,11 @@ impl FreedesktopStandIn {
         self.0.set_mood(mood);
     }
 
+    /// Answers with a status wherever an address has this in it, until told otherwise.
+    pub fn refuse(&self, what: Option<(&str, u16)>) {
+        self.0.refuse(what);
+    }
+
     /// Does what the next `count` calls ask that change something, and hangs up instead of
     /// answering.
     pub fn lose_answers(&self, count: usize) {
@@ -105,6 +110,11 @@ impl FreedesktopStandIn {
     /// The same on an older server: a user lets it tell of the newest revision once more.
     pub fn tell_again(&self, series: u64, user: Option<u64>) {
         self.0.memory().tell(series, user);
+    }
+
+    /// The newest revision of a series is told once more, by a clock that is wrong.
+    pub fn tell_at(&self, series: u64, date: jiff::Timestamp) {
+        self.0.memory().tell_at(series, None, date);
     }
 
     /// A mail is lost: its patch cannot be read.

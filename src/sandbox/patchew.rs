@@ -102,6 +102,11 @@ impl PatchewStandIn {
         self.0.set_mood(mood);
     }
 
+    /// Answers with a status wherever an address has this in it, until told otherwise.
+    pub fn refuse(&self, what: Option<(&str, u16)>) {
+        self.0.refuse(what);
+    }
+
     /// Does what the next `count` calls ask that change something, and hangs up instead of
     /// answering.
     pub fn lose_answers(&self, count: usize) {

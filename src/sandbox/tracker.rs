@@ -101,6 +101,8 @@ pub(super) trait Memory: Send + 'static {
 struct Desk<M> {
     memory: Mutex<M>,
     mood: Mutex<Mood>,
+    /// What is refused, whatever the mood: a part of an address, and the status.
+    refused: Mutex<Option<(String, u16)>>,
     answers_to_lose: AtomicUsize,
     /// The calls that were made, as `GET /path?query`.
     calls: Mutex<Vec<String>>,
@@ -128,6 +130,12 @@ impl<M> Desk<M> {
         };
         drop(mood);
         now
+    }
+
+    /// With what a call is refused, if it is.
+    fn refusal(&self, words: &str) -> Option<u16> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().filter(|(part, _)| words.contains(part)).map(|(_, status)| *status)
     }
 
     fn loses_answer(&self) -> bool {
@@ -161,6 +169,7 @@ impl<M: Memory> StandIn<M> {
         let desk = Arc::new(Desk {
             memory: Mutex::new(memory),
             mood: Mutex::default(),
+            refused: Mutex::default(),
             answers_to_lose: AtomicUsize::new(0),
             calls: Mutex::default(),
         });
@@ -199,6 +208,12 @@ impl<M: Memory> StandIn<M> {
         *self.desk.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
     }
 
+    /// Answers with a status wherever an address has this in it, until told otherwise.
+    pub(super) fn refuse(&self, what: Option<(&str, u16)>) {
+        let what = what.map(|(part, status)| (part.to_owned(), status));
+        *self.desk.refused.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
     pub(super) fn lose_answers(&self, count: usize) {
         self.desk.answers_to_lose.store(count, Ordering::SeqCst);
     }
@@ -227,11 +242,15 @@ async fn handle<M: Memory>(
     let Some(call) = read(request).await else {
         return respond(Reply::text(413, "too large".to_owned()), None);
     };
+    let refusal = desk.refusal(&words);
     {
         let mut calls = desk.calls();
         if calls.len() < CALLS_MAX {
             calls.push(words);
         }
+    }
+    if let Some(status) = refusal {
+        return respond(Reply::text(status, "<!DOCTYPE html><p>No.</p>".to_owned()), None);
     }
     let reply = match desk.mood() {
         Mood::Normal | Mood::FailingAfter(_) => desk.memory().answer(&call),

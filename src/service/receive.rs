@@ -16,6 +16,7 @@ use crate::ledger::intake::{Found, Intake};
 use crate::ledger::tally::Tally;
 use crate::message::{Message, MessageId};
 use crate::remote::chain;
+use crate::reporters::bus::OwnName;
 use crate::service::live::{Current, Live};
 use crate::source::{Batch, Delivered, Source, SourceError};
 use crate::subject::ConnectionName;
@@ -41,6 +42,8 @@ pub struct Reader {
     pub limits: Limits,
     /// The build parameter that carries a run's id.
     pub run_parameter: String,
+    /// What the service calls itself on the bus, to know what it has said.
+    pub name: OwnName,
 }
 
 impl Reader {
@@ -56,6 +59,11 @@ impl Reader {
     }
 
     fn read_envelope(&self, envelope: &Envelope) -> Found {
+        if self.name.has_said(envelope) {
+            let paths = self.selection.redact(&envelope.topic);
+            let reason = "the service has said this itself".to_owned();
+            return Found::Ignored(reason, self.redacted(envelope, &paths));
+        }
         let reading = match self.selection.read(envelope, &self.run_parameter) {
             Ok(reading) => reading,
             Err(error) => {
@@ -129,6 +137,12 @@ impl Reader {
             if let Some(host) = own.and_then(|connection| connection.hosts.first()) {
                 build.instance = Some(host.clone());
             }
+        }
+        if let Event::Artifact(on) = &mut event
+            && let Some(name) = self.directory.producers.name_of(&on.instance)
+        {
+            // So is a producer.
+            name.clone_into(&mut on.instance);
         }
         event
     }
@@ -320,3 +334,6 @@ impl Receiver {
         batch.messages.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

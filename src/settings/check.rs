@@ -112,6 +112,13 @@ impl Section for ServiceSettings {
             &["run_secret"],
             "needs `page_url`: builds are told where to say that they have ended",
         );
+        let languages = &self.publish_as;
+        complaints.when(languages.is_empty(), &["publish_as"], "is empty: nothing would be told");
+        let is_double = languages
+            .iter()
+            .enumerate()
+            .any(|(at, language)| languages.iter().take(at).any(|earlier| earlier == language));
+        complaints.when(is_double, &["publish_as"], "names a language twice");
         complaints.0
     }
 }

@@ -53,6 +53,9 @@ fn without_files_and_variables_the_defaults_hold() {
             ),
             page_url: None,
             run_secret: None,
+            publish_as: [
+                Pointsman,
+            ],
         },
         ledger: LedgerSettings {
             path: "pointsman.db",

@@ -20,9 +20,7 @@ use crate::subject::ConnectionName;
 pub mod polled;
 mod results;
 
-pub use results::{
-    ActionOutcome, AnnouncementResult, MessageResult, ReloadResult, WebhookResult,
-};
+pub use results::{ActionOutcome, AnnouncementResult, MessageResult, ReloadResult, WebhookResult};
 
 /// Messages by `result`: `read`, `ignored`, `dead`, `repeat`, `passed_over`.
 pub const MESSAGES: &str = "pointsman_messages_total";

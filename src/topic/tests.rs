@@ -15,6 +15,8 @@ use crate::envelope::{Limits, open};
 use crate::event::EventKind;
 use crate::message::Message;
 
+mod producers;
+
 const RUN_PARAMETER: &str = super::Example::RUN_PARAMETER;
 
 fn shipped() -> Catalog {
@@ -95,7 +97,20 @@ fn every_example_file_is_used() {
         .topics()
         .map(|topic| fs::read_to_string(folder.join(format!("{}.toml", topic.name))).unwrap())
         .collect();
-    for kind in ["forgejo", "github", "gitlab", "jenkins", "pagure"] {
+    for kind in [
+        "artifact",
+        "cdevents",
+        "eiffel",
+        "fedora-ci",
+        "forgejo",
+        "github",
+        "gitlab",
+        "jenkins",
+        "koji",
+        "pagure",
+        "pungi",
+        "series",
+    ] {
         for entry in fs::read_dir(folder.join(kind).join("examples")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(texts.contains(&format!("\"examples/{name}\"")), "{kind}/{name}");
@@ -120,6 +135,17 @@ fn bindings_that_another_covers_are_left_out() {
             "#.jenkins.notification",
             "#.jenkins.run.finished",
             "#.org.jenkinsci.plugins.rabbitmqbuildtrigger",
+        ]
+    );
+    // What these continue is bound, too.
+    let kinds = BTreeSet::from([EventKind::BuildFinished]);
+    assert_eq!(
+        of_one_producer(&kinds, "EiffelActivity"),
+        [
+            "#.EiffelActivityCanceledEvent.#",
+            "#.EiffelActivityFinishedEvent.#",
+            "#.EiffelActivityStartedEvent.#",
+            "#.EiffelActivityTriggeredEvent.#",
         ]
     );
     let kinds = BTreeSet::from([EventKind::CommentAdded]);
@@ -218,6 +244,11 @@ fn a_fault_names_file_line_key_and_the_nearest_name() {
         ("f.toml", &GOOD.replace("{ job = \"body.job\" }", "\"_g.toml\"")),
         ("_g.toml", "about = \"x\"\n[read]\njob = 7\n"),
         ("h.toml", &GOOD.replace("topic  = \"own\"", "topic  = \"other\"")),
+        (
+            "i.toml",
+            &GOOD.replace("read  =", "with = [\"build.done\", \"build.finished\"]\nread  ="),
+        ),
+        ("j.toml", &GOOD.replace("read  =", "with = \"build.finished\"\nread  =")),
         ("a.json", "{\"job\": \"x\"}"),
         ("a.event.json", "{\"build\": {\"event\": \"build.finished\", \"job\": \"x\"}}"),
     ]);
@@ -234,6 +265,9 @@ fn a_fault_names_file_line_key_and_the_nearest_name() {
     d.toml: `read.job`: it is not read, but every `build.finished` has it
     e.toml:5: `read.job`: there is no filter `shout`; did you mean `host`?
     h.toml: `example.topic`: `#.own` does not match `other`
+    i.toml:5: `with`: there is no event `build.done`; did you mean `build.queued`?
+    i.toml: `with`: `thread.id` is not read, by which others continue it
+    j.toml:5: `with`: it is a list of events, such as ["build.finished"]
     "#);
 }
 

@@ -1,6 +1,7 @@
 //! Putting a series on a branch; what comes of it is an event.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,15 +11,16 @@ use super::perform::Ending;
 use super::{Site, Worker};
 use crate::action::{ApplyOrder, PushOrder};
 use crate::event::build::BuildEvent;
-use crate::event::series::{AppliedEvent, Branch, Refusal};
+use crate::event::series::{AppliedEvent, Branch, Refusal, SeriesEvent};
 use crate::event::thread::Thread;
 use crate::event::{Event, EventKind};
 use crate::git::{Dependency, Letters, Outcome, Tree, Work};
 use crate::ledger::LedgerError;
 use crate::ledger::branches::PushedBranch;
 use crate::ledger::queue::{Claimed, Settlement};
+use crate::ledger::view::runs::{RunFilter, RunView};
 use crate::remote::{Failure, chain};
-use crate::run::{Run, RunState};
+use crate::run::{Role, Run, RunState};
 use crate::subject::{CommitSha, ConnectionName, Subject, Verdict};
 
 /// How often it is looked whether a series is there that another one depends on.
@@ -26,6 +28,8 @@ const LOOK_FOR_DEPENDENCIES: Backoff =
     Backoff { min: Duration::from_secs(30), max: Duration::from_mins(10) };
 /// How many series one may name that it depends on.
 const DEPENDENCIES_MAX: usize = 16;
+/// How many runs of a series are looked at.
+const RUNS_MAX: u32 = 2000;
 /// How far it is followed whether series depend on each other.
 const CHAIN_MAX: usize = 64;
 
@@ -86,7 +90,7 @@ impl Workshop<'_> {
         let letters = origin.and_then(|origin| origin.letters.as_ref()).ok_or_else(|| {
             Failure::give_up(anyhow!("`{}` is not configured, or has no mails", order.origin))
         })?;
-        let dependencies = match self.dependencies((claimed, order), letters.as_ref()).await? {
+        let dependencies = match self.dependencies((claimed, order)).await? {
             Depends::On(dependencies) => dependencies,
             Depends::Waits(reason) => return Ok(Ended::Waiting(reason)),
             Depends::Never(reason) => {
@@ -152,31 +156,27 @@ impl Workshop<'_> {
     async fn dependencies(
         &self,
         (claimed, order): (&Claimed, &ApplyOrder),
-        letters: &dyn Letters,
     ) -> Result<Depends, Failure> {
         let wanted = &order.series.series.hints.depends;
         if wanted.len() > DEPENDENCIES_MAX {
             let words = format!("it depends on {} series, which is too many", wanted.len());
             return Ok(Depends::Never(words));
         }
-        let mut found = Vec::new();
+        let mut found: Vec<(&String, Branch, SeriesEvent)> = Vec::new();
         for msgid in wanted {
             let Some(run) = self.putting(msgid).await? else {
                 return Ok(Depends::Waits(format!("it depends on <{msgid}>, which is not here")));
             };
             let of = run.series.as_ref();
-            let is_built = of.is_some_and(|of| is_for_all(&of.wanted_by, claimed.run.as_ref()));
             match (run.state, of.and_then(|of| Some((&of.of, of.branch.as_ref()?)))) {
-                (RunState::Done(Verdict::Success), Some(_)) if !is_built => {
+                (RunState::Done(Verdict::Success), Some(_))
+                    if !self.is_built_by_all(&run, claimed.run.as_ref()).await? =>
+                {
                     let words = format!("it depends on <{msgid}>, which its rules do not build");
                     return Ok(Depends::Waits(words));
                 }
                 (RunState::Done(Verdict::Success), Some((series, branch))) => {
-                    found.push(Dependency {
-                        msgid: msgid.clone(),
-                        branch: branch.clone(),
-                        letters: letters.fetch(series).await?,
-                    });
+                    found.push((msgid, branch.clone(), series.clone()));
                 }
                 (RunState::Done(_), _) => {
                     let words = format!("it depends on <{msgid}>, which is on no branch");
@@ -192,7 +192,46 @@ impl Workshop<'_> {
                 }
             }
         }
-        Ok(Depends::On(found))
+        // Once all of them are there, not in each round.
+        let mut all = Vec::new();
+        for (msgid, branch, series) in found {
+            let Some(letters) = self.letters_at(&series.instance) else {
+                let host = &series.instance;
+                let words = format!("it depends on <{msgid}>, whose mails are at `{host}`");
+                return Ok(Depends::Waits(words));
+            };
+            let letters = letters.fetch(&series).await?;
+            all.push(Dependency { msgid: msgid.clone(), branch, letters });
+        }
+        Ok(Depends::On(all))
+    }
+
+    /// Who has the mails of a source: a series may depend on one of another.
+    fn letters_at(&self, host: &str) -> Option<&Arc<dyn Letters>> {
+        let mut sites = self.worker.sites.values().filter(|site| site.host == host);
+        sites.find_map(|site| site.letters.as_ref())
+    }
+
+    /// Whether all rules that want `dependent` have wanted the series that `run` puts on a branch,
+    /// too: this branch of it, or one before.
+    async fn is_built_by_all(&self, run: &Run, dependent: Option<&Run>) -> Result<bool, Failure> {
+        let wanted_by =
+            |run: &Run| run.series.as_ref().map(|of| of.wanted_by.clone()).unwrap_or_default();
+        let mut built = wanted_by(run);
+        let wanted = dependent.map(wanted_by).unwrap_or_default();
+        let is_built = |built: &[String]| wanted.iter().all(|rule| built.contains(rule));
+        if is_built(&built) {
+            return Ok(!wanted.is_empty());
+        }
+        let filter = RunFilter { open: false, subject: Some(run.subject.key()) };
+        let found = self.worker.ledger.runs(filter, RUNS_MAX).await;
+        for RunView { run: other, .. } in found.map_err(Failure::retry)? {
+            let is_same = other.connection == run.connection && other.revision == run.revision;
+            if is_same && other.role() == Some(Role::Apply) {
+                built.extend(wanted_by(&other));
+            }
+        }
+        Ok(is_built(&built))
     }
 
     /// Whether what `run` puts on a branch depends, in the end, on what is ordered here.
@@ -257,12 +296,6 @@ enum Ended {
     With(Box<Event>),
     /// It waits, and for what.
     Waiting(String),
-}
-
-/// Whether a branch that the rules `built` have wanted is there for all rules that want `run`.
-fn is_for_all(built: &[String], run: Option<&Run>) -> bool {
-    let of = run.and_then(|run| run.series.as_ref());
-    of.is_some_and(|of| of.wanted_by.iter().all(|rule| built.contains(rule)))
 }
 
 /// The event that a run ends because its branch cannot be pushed.

@@ -20,4 +20,5 @@ mod repeats;
 mod series;
 mod slow;
 mod story;
+mod tongues;
 mod webhooks;

@@ -130,7 +130,8 @@ fn same(names: &[u8]) -> Option<Vec<u8>> {
 
 /// How many lines a hunk says that it has: `1,3 +1,4 @@`.
 fn hunk(lines: &[u8]) -> Option<Left> {
-    let text = std::str::from_utf8(lines.get(..lines.len().min(80))?.split(|b| *b == b'@').next()?);
+    // However long: git, too, reads a number with any zeros before it.
+    let text = std::str::from_utf8(lines.split(|b| *b == b'@').next()?);
     let (before, after) = text.ok()?.trim().split_once(" +")?;
     let count = |range: &str| match range.split_once(',') {
         Some((_, count)) => count.parse().ok(),
@@ -224,6 +225,15 @@ mod tests {
         assert_eq!(hidden("+b\u{c}"), None);
         // Not in the hunk.
         assert_eq!(hidden("noise\u{202e}"), None);
+    }
+
+    #[test]
+    fn no_number_is_too_long_for_what_is_added_to_be_looked_at() {
+        let zeros = "0".repeat(200);
+        for range in [format!("-{zeros}1,1 +1,2"), format!("-1,{zeros}1 +{zeros}1,{zeros}2")] {
+            let diff = format!("--- a/x\n+++ b/x\n@@ {range} @@\n a\n+b\u{202e}\n");
+            assert!(Contents::of(diff.as_bytes()).hidden.is_some(), "{range}");
+        }
     }
 
     proptest::proptest! {

@@ -40,6 +40,7 @@ pub(super) fn about(
         known.older.extend(runs(select.query(params![older.subject, RUNS_MAX])?)?);
         known.last_base = known.last_base.take().or_else(|| older.base.clone());
     }
+    known.branches = branches(connection, &subject)?;
     known.given = given(connection, event, (&subject, now))?;
     Ok(known)
 }
@@ -120,6 +121,15 @@ fn relatives(
         Ok(Relative { subject: row.get(0)?, version: row.get(1)?, base: row.get(2)? })
     };
     let rows = select.query_map(params![subject, own.change, own.name, RUNS_MAX], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The branches that were pushed for a series and not taken away since.
+fn branches(connection: &Connection, subject: &str) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut select =
+        connection.prepare_cached("SELECT tree, name FROM branches WHERE subject = ?1 LIMIT ?2")?;
+    let rows =
+        select.query_map(params![subject, PARTS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

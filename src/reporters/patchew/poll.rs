@@ -78,7 +78,7 @@ impl Poller for PatchewPoller {
             }
         }
         if self.is(Role::Applier) {
-            let failure = self.queue(&mut cursor.queue, &mut haul).await.err();
+            let failure = self.queue(&mut cursor, &mut haul).await.err();
             haul.note("what is unapplied", failure);
         }
         if self.is(Role::Tester) {
@@ -101,8 +101,9 @@ impl Poller for PatchewPoller {
                 haul.note(project, Some(failure));
                 continue;
             }
-            if self.is(Role::Search) {
-                let began = cursor.search.get(project).and_then(|place| place.began);
+            // Where nobody has looked yet, what is there is no news.
+            let began = cursor.search.get(project).and_then(|place| place.began);
+            if let Some(began) = began.filter(|_| self.is(Role::Search)) {
                 let failure = self.search_all(project, began, now, &mut haul).await.err();
                 haul.note(project, failure);
             }
@@ -125,18 +126,24 @@ impl Haul {
         }
     }
 
-    /// What was found, where anything went well.
+    /// What was found, where anything went well, or where tests were given to us: nobody else is
+    /// given them, so they may not be forgotten.
     fn look(self, cursor: &Cursor) -> Result<Look, Failure> {
+        let is_empty = self.messages.is_empty() && cursor.jobs.is_empty();
         match self.failure {
-            Some(failure) if self.went_well == 0 && self.messages.is_empty() => Err(failure),
-            Some(_) | None => Ok(Look {
-                messages: self.messages,
-                cursor: cursor.write(),
-                has_more: self.has_more,
-                waiting: self.waiting,
-                newest: self.newest,
-            }),
+            Some(failure) if self.went_well == 0 && is_empty => return Err(failure),
+            Some(failure) if self.went_well == 0 => {
+                tracing::warn!(error = %chain(&failure), "Cannot look for news");
+            }
+            Some(_) | None => {}
         }
+        Ok(Look {
+            messages: self.messages,
+            cursor: cursor.write(),
+            has_more: self.has_more,
+            waiting: self.waiting,
+            newest: self.newest,
+        })
     }
 }
 

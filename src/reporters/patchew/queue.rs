@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::client::{By, is_segment, number_of, said};
-use super::cursor::{Queued, Taken, mark};
+use super::cursor::{Cursor, Queued, Taken, mark};
 use super::poll::{Haul, PatchewPoller};
 use super::result::public;
+use super::search::{FAILURES_MAX, is_ill};
 use super::series::Found;
 use super::wire::{Head, Job, ResultRow};
 use crate::event::EventKind;
@@ -42,13 +43,88 @@ pub(super) fn is_baseline(event: &SeriesEvent) -> bool {
     event.test.is_some() && event.series.patches.is_empty() && event.series.id.starts_with(BASELINE)
 }
 
+/// A series that is listed as one that waits.
+struct Listed {
+    project: String,
+    msgid: String,
+    mark: String,
+}
+
+/// What is to be told of a series that waits.
+enum Unapplied {
+    /// This.
+    News(Box<SeriesEvent>),
+    /// Nothing.
+    Old,
+    /// Nothing yet: it is not whole, or cannot be asked for.
+    Lacking,
+}
+
 impl PatchewPoller {
     /// Tells what waits to be put on a branch.
-    pub(super) async fn queue(
-        &self,
-        known: &mut Vec<Queued>,
-        haul: &mut Haul,
-    ) -> Result<(), Failure> {
+    ///
+    /// What cannot be told yet comes behind all others in the next look.
+    pub(super) async fn queue(&self, cursor: &mut Cursor, haul: &mut Haul) -> Result<(), Failure> {
+        let mut here = Vec::new();
+        let mut news = Vec::new();
+        for listed in self.listed().await? {
+            if !is_msgid(&listed.msgid) || cursor.waits(&listed.mark) == Some(true) {
+                here.push(listed.mark);
+            } else {
+                news.push(listed);
+            }
+        }
+        news.sort_by_key(|listed| cursor.put_off.iter().position(|mark| *mark == listed.mark));
+        let marks: Vec<String> = news.iter().map(|listed| listed.mark.clone()).collect();
+        let mut in_vain = Vec::new();
+        let mut failures = 0;
+        for (count, Listed { project, msgid, mark }) in news.into_iter().enumerate() {
+            let was_put_off = cursor.put_off.contains(&mark);
+            if count >= Self::READ_MAX || failures >= FAILURES_MAX {
+                haul.has_more |= failures == 0 && !was_put_off;
+                break;
+            }
+            let was_here = cursor.waits(&mark).is_some();
+            match self.unapplied((&project, &msgid), was_here).await {
+                Ok(Unapplied::News(event)) => {
+                    haul.messages.push(message(&event));
+                    here.push(mark);
+                }
+                Ok(Unapplied::Old) => here.push(mark),
+                Ok(Unapplied::Lacking) => {
+                    if !was_put_off {
+                        let series = said(&msgid);
+                        tracing::warn!(project, series, "Put off a series that is not whole");
+                    }
+                    in_vain.push(mark);
+                }
+                Err(failure) => {
+                    if !was_put_off {
+                        let (series, error) = (said(&msgid), chain(&failure));
+                        tracing::warn!(project, series, error, "Cannot read a series that waits");
+                    }
+                    failures += usize::from(was_put_off || is_ill(&failure));
+                    in_vain.push(mark);
+                    continue;
+                }
+            }
+            failures = 0;
+        }
+        // What is listed no more has its result.
+        for queued in &mut cursor.queue {
+            queued.is_here = false;
+        }
+        cursor
+            .put_off
+            .retain(|mark| marks.contains(mark) && !here.contains(mark) && !in_vain.contains(mark));
+        cursor.put_off.append(&mut in_vain);
+        cursor.put_off.truncate(QUEUED_MAX);
+        remember(&mut cursor.queue, here);
+        Ok(())
+    }
+
+    /// What waits of our projects.
+    async fn listed(&self) -> Result<Vec<Listed>, Failure> {
         let mut names = Vec::new();
         for project in &self.projects {
             names.push((self.source.client.project(project).await?, project));
@@ -59,42 +135,13 @@ impl PatchewPoller {
         let path = ["series", "unapplied"];
         let heads: Vec<Head> =
             self.source.client.list((By::Us, &path, &query), what, |_: &[Head]| false).await?;
-        let mut here = Vec::new();
-        let mut count = 0;
-        for head in heads {
+        let listed = heads.into_iter().filter_map(|head| {
             let id = number_of(&head.resource_uri, "projects");
-            let Some((_, project)) = names.iter().find(|(known, _)| Some(*known) == id) else {
-                continue;
-            };
+            let (_, project) = names.iter().find(|(known, _)| Some(*known) == id)?;
             let mark = mark(project, &head.message_id);
-            let before = known.iter().find(|queued| queued.mark == mark).map(|it| it.is_here);
-            if before == Some(true) || !is_msgid(&head.message_id) {
-                here.push(mark);
-                continue;
-            }
-            if count >= Self::READ_MAX {
-                haul.has_more = true;
-                continue;
-            }
-            count += 1;
-            let told = self.unapplied((project, &head.message_id), before.is_some()).await;
-            match told {
-                Ok(event) => {
-                    haul.messages.extend(event.as_ref().map(message));
-                    here.push(mark);
-                }
-                Err(failure) => {
-                    remember(known, here);
-                    return Err(failure);
-                }
-            }
-        }
-        // What is listed no more has its result.
-        for queued in known.iter_mut() {
-            queued.is_here = false;
-        }
-        remember(known, here);
-        Ok(())
+            Some(Listed { project: (*project).clone(), msgid: head.message_id, mark })
+        });
+        Ok(listed.collect())
     }
 
     /// What is to be told of a series that waits; `was_here` before, and had its result.
@@ -102,16 +149,20 @@ impl PatchewPoller {
         &self,
         (project, msgid): (&str, &str),
         was_here: bool,
-    ) -> Result<Option<SeriesEvent>, Failure> {
+    ) -> Result<Unapplied, Failure> {
         let found = self.source.read(project, msgid).await?;
-        let Some(Found { mut event, is_whole: true }) = found else { return Ok(None) };
+        let Some(Found { mut event, is_whole: true }) = found else {
+            return Ok(Unapplied::Lacking);
+        };
         if !was_here {
-            return Ok(Some(event));
+            return Ok(Unapplied::News(Box::new(event)));
         }
-        let Some(result) = self.source.git_result(project, msgid).await? else { return Ok(None) };
+        let Some(result) = self.source.git_result(project, msgid).await? else {
+            return Ok(Unapplied::Lacking);
+        };
         // New tags alone change no line of code: Patchew itself does not test for them again.
         if result.data.get("git.push_options").is_some() {
-            return Ok(None);
+            return Ok(Unapplied::Old);
         }
         event.event = EventKind::SeriesRecheck;
         event.request = Some(Request {
@@ -124,7 +175,7 @@ impl PatchewPoller {
             rebase: true,
             at: None,
         });
-        Ok(Some(event))
+        Ok(Unapplied::News(Box::new(event)))
     }
 
     /// Takes the tests of a project that we can run; they are ours for an hour.

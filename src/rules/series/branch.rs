@@ -19,8 +19,12 @@ impl Case<'_> {
             Event::Applied(event) => event.branch.as_ref().filter(|_| event.tree == *tree),
             Event::Series(on) => {
                 let run = self.last_branch_run(tree, &on.revision())?;
-                let is_there = run.state == RunState::Done(Verdict::Success);
-                run.series.as_ref()?.branch.as_ref().filter(|_| is_there)
+                let was_made = run.state == RunState::Done(Verdict::Success);
+                let branch = run.series.as_ref()?.branch.as_ref().filter(|_| was_made)?;
+                // It may have been swept away since.
+                let is_it =
+                    |(at, name): &(String, String)| at == tree.as_str() && *name == branch.name;
+                self.known.branches.iter().any(is_it).then_some(branch)
             }
             Event::PullRequest(_)
             | Event::Comment(_)
@@ -72,7 +76,12 @@ impl Case<'_> {
             }
             // It is on its way.
             Some(last) => {
-                wanted.runs.push(joined(last.clone(), rule, reports));
+                let run = joined(last.clone(), rule, reports);
+                if is_approved {
+                    // What was ordered before knows nothing of that.
+                    wanted.actions.push(self.application(&run, (on, origin), "/approved"));
+                }
+                wanted.runs.push(run);
                 return Ok(());
             }
         };

@@ -44,7 +44,13 @@ impl Case<'_> {
                 wanted.runs.extend(self.joined_late((rule, tree), on, &wanted.others));
                 Ok(())
             }
-            None => self.order_branch((rule, tree), (on, origin), wanted),
+            None => {
+                if !is_rebase {
+                    // What is not to be built again needs no branch.
+                    self.series_attempt(rule, on, None)?;
+                }
+                self.order_branch((rule, tree), (on, origin), wanted)
+            }
         }
     }
 
@@ -170,10 +176,12 @@ impl Case<'_> {
                 let broken = broken.filter(|run| run.state == RunState::Done(Verdict::Error));
                 is_done && broken.count() < BROKEN_MAX
             }
-            // It was put on another base since.
+            // It was put on another branch since, for which somebody has asked: perhaps upon the
+            // same base, and perhaps the build of the other one goes on.
             Event::Applied(_) => {
                 let built = last.series.as_ref().and_then(|of| of.branch.as_ref());
-                is_done && built.map(|built| &built.sha) != branch.map(|branch| &branch.sha)
+                let at = |branch: &Branch| (branch.name.clone(), branch.sha.clone());
+                built.map(at) != branch.map(at)
             }
             Event::Series(_)
             | Event::PullRequest(_)

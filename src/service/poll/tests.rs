@@ -9,6 +9,7 @@ use crate::envelope::Limits;
 use crate::event::EventKind;
 use crate::event::series::{Letter, Series, SeriesEvent};
 use crate::ledger::Ledger;
+use crate::reporters::bus::OwnName;
 use crate::rules::fixture::{directory, name, rules};
 use crate::service::live::Live;
 use crate::service::receive::Reader;
@@ -152,6 +153,7 @@ fn live(text: &str) -> Live {
         directory: directory(),
         limits: Limits::default(),
         run_parameter: "POINTSMAN_RUN".to_owned(),
+        name: OwnName::new(None),
     };
     Live::begin((Arc::new(rules), Arc::new(reader)), from_millis(NOW))
 }

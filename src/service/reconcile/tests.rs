@@ -15,6 +15,7 @@ use crate::forges::{Account, Person};
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::view::events::EventView;
 use crate::message::Message;
+use crate::reporters::bus::OwnName;
 use crate::rules::RuleSet;
 use crate::rules::fixture::{directory, name, proposal, rules};
 use crate::service::receive::Reader;
@@ -191,6 +192,7 @@ fn live(rules: RuleSet, directory: Arc<Directory>) -> Live {
         directory,
         limits: Limits::default(),
         run_parameter: "POINTSMAN_RUN".to_owned(),
+        name: OwnName::new(None),
     };
     Live::begin((Arc::new(rules), Arc::new(reader)), from_millis(NOW))
 }

@@ -315,8 +315,8 @@ async fn an_image_is_tested_on_each_kind_of_board_and_there_is_one_summary() {
     | [qemu](https://lab.example/job/4) | passed |  (try 2) |
     | [rk3399](https://lab.example/job/3) | passed |  |
     ");
-    let word = |report: &Report| report.board.as_ref().unwrap().word.clone();
-    assert!(comments.iter().all(|comment| word(comment) == word(&comments[0])));
+    let of = |report: &Report| report.board.as_ref().unwrap().word.clone();
+    assert!(comments.iter().all(|comment| of(comment) == of(&comments[0])));
 }
 
 #[tokio::test]
@@ -363,8 +363,8 @@ async fn a_newer_image_cancels_the_jobs_of_the_older_and_tells_of_itself_only() 
     world.ends().await;
     let jobs = world.lab.jobs.lock().unwrap();
     let ends: Vec<_> = jobs.iter().map(|(_, end)| end.unwrap()).collect();
-    use Verdict::{Cancelled, Success};
-    assert_eq!(ends, [Cancelled, Cancelled, Success, Success]);
+    let cancelled = Verdict::Cancelled;
+    assert_eq!(ends, [cancelled, cancelled, Verdict::Success, Verdict::Success]);
     let messages = world.told(Form::Message);
     assert_eq!(messages.len(), 2);
     assert!(messages[0].text.contains("build 42"), "{}", messages[0].text);

@@ -1,5 +1,6 @@
 //! Patch series from posted to told, with a repository and builds that are only said to be there.
 
+mod again;
 mod world;
 
 use std::collections::BTreeSet;

@@ -93,6 +93,38 @@ async fn a_queue_that_is_longer_than_a_page_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn what_waits_and_cannot_be_read_is_told_later_and_keeps_no_other_waiting() {
+    let mut world = world(Role::Applier).await;
+    for number in 0..50 {
+        world.patchew.post(&world.series(&format!("stuck-{number:02}"), 1));
+    }
+    world.patchew.post(&world.series("a", 1));
+    world.patchew.refuse(Some(("series/stuck-", 404)));
+    let look = world.look().await;
+    // The last was not asked for yet.
+    assert_eq!((look.messages.len(), look.has_more), (0, true));
+    insta::assert_snapshot!(world.hear().await, @"series.posted a-0-ada@mail.example v1 1");
+    assert!(!world.look().await.has_more);
+    world.patchew.refuse(None);
+    assert_eq!(world.look().await.messages.len(), 50);
+    assert_eq!(world.hear().await, "");
+}
+
+#[tokio::test]
+async fn a_queue_goes_on_behind_what_is_refused() {
+    let mut world = world(Role::Applier).await;
+    for number in 0..4 {
+        world.patchew.post(&world.series(&format!("stuck-{number}"), 1));
+    }
+    world.patchew.post(&world.series("a", 1));
+    world.patchew.refuse(Some(("series/stuck-", 500)));
+    assert_eq!(world.hear().await, "");
+    insta::assert_snapshot!(world.hear().await, @"series.posted a-0-ada@mail.example v1 1");
+    world.patchew.refuse(None);
+    assert_eq!(world.look().await.messages.len(), 4);
+}
+
+#[tokio::test]
 async fn whoever_may_not_apply_is_told_so() {
     let mut world = world(Role::Applier).await;
     world.patchew.add_user("pointsman", PASSWORD, &["testers"]);
@@ -187,6 +219,16 @@ async fn a_test_whose_series_cannot_be_read_now_is_not_lost() {
     world.patchew.set_mood(Mood::Normal);
     insta::assert_snapshot!(world.hear().await, @"series.test a-0-ada@mail.example v1 1 asan https://git.example/public refs/tags/patchew/a");
     assert_eq!(world.hear().await, "");
+}
+
+#[tokio::test]
+async fn a_test_that_was_given_to_us_is_not_lost_with_the_look_that_took_it() {
+    let (mut world, _) = to_be_tested().await;
+    // The login, the redirection, and the test: what is asked after that fails.
+    world.patchew.set_mood(Mood::FailingAfter(3));
+    assert_eq!(world.try_to_look().await.map(|look| look.messages.len()).unwrap(), 0);
+    world.patchew.set_mood(Mood::Normal);
+    insta::assert_snapshot!(world.hear().await, @"series.test a-0-ada@mail.example v1 1 asan https://git.example/public refs/tags/patchew/a");
 }
 
 #[tokio::test]
