@@ -49,13 +49,11 @@ async fn every_fault_is_told_with_its_place() {
 #[tokio::test]
 async fn two_producers_with_one_token_are_a_fault_and_it_is_not_shown() {
     let world = World::new();
-    let mut settings = String::new();
-    for name in ["images", "packages"] {
+    let settings = ["images", "packages"].map(|name| {
         world.write(&format!("{name}-token"), "hunter2\n");
-        let producer = "artifacts = ['*']\ntoken = 'file:";
-        settings += &format!("[producer.{name}]\n{producer}{name}-token'\n");
-    }
-    world.write("producers.toml", &settings);
+        format!("[producer.{name}]\nartifacts = ['*']\ntoken = 'file:{name}-token'\n")
+    });
+    world.write("producers.toml", &settings.concat());
     let outcome = world.does(&["-c", &world.file("producers.toml"), "check", "--json"]).await;
     assert_eq!(outcome.exit, Exit::Failure);
     let shown = outcome.output + &outcome.errors;

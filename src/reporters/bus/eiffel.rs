@@ -57,20 +57,15 @@ pub(super) fn about_run(
     name: &OwnName,
     (now, is_triggered): (Timestamp, bool),
 ) -> Vec<Message> {
-    let mut events = Vec::new();
-    let triggered = || (Kind::Triggered, triggered(report));
-    match report.stage {
-        Stage::Held => {}
-        Stage::Queued => events.push(triggered()),
-        Stage::Running | Stage::Done(_) if !is_triggered => events.push(triggered()),
-        Stage::Running | Stage::Done(_) => {}
-    }
-    match report.stage {
-        Stage::Held | Stage::Queued => {}
-        Stage::Running => events.push((Kind::Started, started(report))),
-        Stage::Done(verdict) => events.push((Kind::Finished, finished(report, verdict))),
-    }
-    events.into_iter().map(|(kind, data)| message(report, name, (kind, data, now))).collect()
+    let (is_first, own) = match report.stage {
+        Stage::Held => return Vec::new(),
+        Stage::Queued => (true, None),
+        Stage::Running => (!is_triggered, Some((Kind::Started, started(report)))),
+        Stage::Done(verdict) => (!is_triggered, Some((Kind::Finished, finished(report, verdict)))),
+    };
+    let first = is_first.then(|| (Kind::Triggered, triggered(report)));
+    let events = first.into_iter().chain(own);
+    events.map(|(kind, data)| message(report, name, (kind, data, now))).collect()
 }
 
 /// There is a convention for routing keys, so no prefix stands before them.
@@ -116,12 +111,12 @@ fn triggered(report: &Report) -> Value {
         "name": report.rule,
         "triggers": [{ "type": trigger, "description": report.subject.key() }],
         "executionType": "AUTOMATED",
-        "customData": custom(plain::whose(report)),
+        "customData": custom(&plain::whose(report)),
     })
 }
 
 fn started(report: &Report) -> Value {
-    let mut data = json!({ "customData": custom(plain::custom(report)) });
+    let mut data = json!({ "customData": custom(&plain::custom(report)) });
     if let (Some(data), Some(url)) = (data.as_object_mut(), &report.url) {
         data.insert("executionUri".to_owned(), url.as_str().into());
     }
@@ -131,7 +126,7 @@ fn started(report: &Report) -> Value {
 fn finished(report: &Report, verdict: Verdict) -> Value {
     let mut data = json!({
         "outcome": { "conclusion": conclusion(verdict), "description": report.text },
-        "customData": custom(plain::custom(report)),
+        "customData": custom(&plain::custom(report)),
     });
     if let (Some(data), Some(url)) = (data.as_object_mut(), &report.url) {
         let logs = json!([{ "name": report.rule, "uri": url }]);
@@ -140,7 +135,7 @@ fn finished(report: &Report, verdict: Verdict) -> Value {
     data
 }
 
-fn custom(value: Value) -> Value {
+fn custom(value: &Value) -> Value {
     json!([{ "key": SENDER, "value": value }])
 }
 

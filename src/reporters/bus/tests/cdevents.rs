@@ -15,14 +15,14 @@ pub(super) fn is_cdevent(event: &Value) {
     );
     assert!(context["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
     check(&event["subject"], &["id", "content"], &["source"]);
-    let content = &event["subject"]["content"];
+    let run = &event["subject"]["content"];
     match context["type"].as_str().unwrap() {
-        "dev.cdevents.pipelinerun.queued.0.3.0" => check(content, &["pipelineName"], &["uri"]),
-        "dev.cdevents.pipelinerun.started.0.3.0" => check(content, &["pipelineName", "uri"], &[]),
+        "dev.cdevents.pipelinerun.queued.0.3.0" => check(run, &["pipelineName"], &["uri"]),
+        "dev.cdevents.pipelinerun.started.0.3.0" => check(run, &["pipelineName", "uri"], &[]),
         "dev.cdevents.pipelinerun.finished.0.3.0" => {
-            check(content, &["outcome"], &["pipelineName", "uri", "errors"]);
+            check(run, &["outcome"], &["pipelineName", "uri", "errors"]);
             let outcomes = ["success", "failure", "cancel", "error"];
-            assert!(outcomes.contains(&content["outcome"].as_str().unwrap()));
+            assert!(outcomes.contains(&run["outcome"].as_str().unwrap()));
         }
         other => panic!("{other}"),
     }

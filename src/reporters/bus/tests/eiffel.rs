@@ -66,7 +66,16 @@ async fn a_run_is_an_activity_of_eiffel() {
     for event in &events[1..] {
         assert_eq!(event["links"][0]["target"], events[0]["meta"]["id"]);
     }
-    let told = [&events[0], &events[2]["data"]];
+    assert_eq!(events[1]["data"]["executionUri"], "https://ci.example/job/points/3/");
+}
+
+#[tokio::test]
+async fn an_activity_has_the_name_of_its_rule() {
+    let messages = all_stages(Language::Eiffel).await;
+    let events: Vec<_> = messages.iter().map(|message| opened(message).body).collect();
+    let end = &events[2]["data"];
+    assert_eq!(end["customData"][0]["value"]["verdict"], "failure");
+    let told = [&events[0], &end["outcome"], &end["persistentLogs"]];
     insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap(), @r#"
     [
       {
@@ -111,37 +120,17 @@ async fn a_run_is_an_activity_of_eiffel() {
         }
       },
       {
-        "customData": [
-          {
-            "key": "pointsman",
-            "value": {
-              "revision": "c0ffee",
-              "rule": "points",
-              "run": "e01a192699d3f5b8287da183357d8c97",
-              "subject": {
-                "instance": "forge.example",
-                "kind": "pull_request",
-                "number": 7,
-                "project": "signalbox"
-              },
-              "verdict": "failure"
-            }
-          }
-        ],
-        "outcome": {
-          "conclusion": "UNSUCCESSFUL",
-          "description": "points: failure"
-        },
-        "persistentLogs": [
-          {
-            "name": "points",
-            "uri": "https://ci.example/job/points/3/"
-          }
-        ]
-      }
+        "conclusion": "UNSUCCESSFUL",
+        "description": "points: failure"
+      },
+      [
+        {
+          "name": "points",
+          "uri": "https://ci.example/job/points/3/"
+        }
+      ]
     ]
     "#);
-    assert_eq!(events[1]["data"]["executionUri"], "https://ci.example/job/points/3/");
 }
 
 #[tokio::test]

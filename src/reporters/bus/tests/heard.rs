@@ -37,8 +37,7 @@ async fn heard(messages: Vec<Message>) -> Vec<BuildEvent> {
         let intake = Intake { source: "test", id, digest, message, inbox: None, found };
         let (_stored, _) = ledger.put(vec![intake], Arc::clone(&decide)).await.unwrap();
     }
-    let events = std::mem::take(&mut *events.lock().unwrap());
-    events
+    std::mem::take(&mut *events.lock().unwrap())
 }
 
 /// What is the same in all languages.
