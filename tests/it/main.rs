@@ -10,6 +10,7 @@ mod crashes;
 mod door;
 mod fedora;
 mod forges;
+mod images;
 mod lost;
 mod malformed;
 mod outages;

@@ -92,6 +92,6 @@ fn faults_in_a_definition_are_told_once_and_where_they_are() {
     ");
     insta::assert_snapshot!(faults((&rule, &"x".repeat(70_000))), @"
     r/r.toml:4: `r/jobs/smoke.yaml` cannot be used (what is wrong with it is told below)
-    r/jobs/smoke.yaml:1: it is longer than 65536 bytes (70000)
+    r/jobs/smoke.yaml: it is longer than 65536 bytes (70000)
     ");
 }
