@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::decision::{Decision, Known};
 use crate::event::EventKind;
+use crate::event::build::BuildEvent;
 use crate::rules::fixture::directory;
 use crate::topic::Example;
 use crate::topic::catalog::Catalog;
@@ -27,14 +28,10 @@ fn example(catalog: &Catalog, topic: &str, body: &str) -> Message {
     examples.iter().find(|example| example.body_file == body).unwrap().message.clone()
 }
 
-fn only_build(found: Found) -> crate::event::build::BuildEvent {
-    match found {
-        Found::Events(mut events, _) => match events.remove(0) {
-            Event::Build(build) => build,
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
-    }
+fn only_build(found: Found) -> BuildEvent {
+    let Found::Events(mut events, _) = found else { panic!("{found:?}") };
+    let Event::Build(build) = events.remove(0) else { panic!("{events:?}") };
+    build
 }
 
 #[test]
@@ -85,11 +82,11 @@ async fn events_in_any_order_are_told_whole() {
     }
     let decided = decided.lock().unwrap();
     let told = decided.iter().map(|event| {
-        let build = match event {
-            Event::Build(build) => build.verdict.map(crate::subject::Verdict::as_str),
-            _ => None,
+        let verdict = match event.names().get("verdict") {
+            Some(verdict) => verdict.as_str().unwrap_or_default().to_owned(),
+            None => String::new(),
         };
-        format!("{} {} {}", event.kind(), event.subject(), build.unwrap_or_default())
+        format!("{} {} {}", event.kind(), event.subject(), verdict)
     });
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
     build.queued example.rail.ci/points build@0 
