@@ -89,7 +89,9 @@ async fn play(options: Options, screen: Screen, stop: CancellationToken) -> anyh
     start_logging(&prepared.settings)?;
     let service = Service::start(prepared, Clock::system()).await?;
     let (ledger, address) = (service.ledger.clone(), service.address);
-    address.into_iter().for_each(|address| world.open(address));
+    if let Some(address) = address {
+        world.open(address);
+    }
     let end = CancellationToken::new();
     let mut serving = pin!(service.run(end.clone()));
     let told = tokio::select! {
