@@ -41,7 +41,7 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// How large a file it may write.
     pub file_bytes: u64,
-    /// How long it may compute.
+    /// How long it may compute: less than it may take, where it matters which of both it was.
     pub cpu: Duration,
     /// How much it may answer.
     pub output_bytes: u64,
@@ -53,7 +53,7 @@ impl Limits {
         time: Duration::from_mins(1),
         memory_bytes: 1024 * 1024 * 1024,
         file_bytes: 512 * 1024 * 1024,
-        cpu: Duration::from_mins(1),
+        cpu: Duration::from_secs(45),
         output_bytes: 64 * 1024 * 1024,
     };
     /// To fetch from others: the index of a large repository's first pack is made in memory.

@@ -20,9 +20,10 @@ use super::scratch::{self, Occupied};
 use crate::neutral;
 use crate::remote::Failure;
 
-/// Sets the limits, as far as they are not stricter already, and becomes git.
+/// Sets the limits, as far as they are not stricter already, and becomes git.  Who computes for too
+/// long is to be ended by the signal that says so: beyond the hard limit it would be another.
 const SCRIPT: &str = "ulimit -c 0 2>/dev/null; ulimit -v \"$1\" 2>/dev/null; \
-    ulimit -f \"$2\" 2>/dev/null; ulimit -t \"$3\" 2>/dev/null; shift 3; exec \"$@\"";
+    ulimit -f \"$2\" 2>/dev/null; ulimit -S -t \"$3\" 2>/dev/null; shift 3; exec \"$@\"";
 
 /// How much of what git complains is kept; the rest is read and dropped.
 const COMPLAINT_MAX_BYTES: u64 = 16 * 1024;

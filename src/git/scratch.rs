@@ -2,7 +2,8 @@
 //!
 //! What is made stays apart from our repository until all is well, so that what is refused leaves
 //! nothing in it.  The folder is removed when the series is done; what a crash has left is swept
-//! by the next one who begins to work there while nobody else does.
+//! by the next one who begins to work there while nobody else does, and what a git that was killed
+//! had locked is unlocked.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -42,6 +43,9 @@ pub(super) fn occupy(root: &Path) -> anyhow::Result<Occupied> {
         Ok(()) => {
             let folder = root.join("scratch");
             sweep(&folder).with_context(|| format!("cannot sweep `{}`", folder.display()))?;
+            let repository = root.join("repository.git");
+            unlock(&repository, 0)
+                .with_context(|| format!("cannot unlock `{}`", repository.display()))?;
             file.unlock().with_context(what)?;
         }
         Err(TryLockError::WouldBlock) => {}
@@ -57,6 +61,30 @@ fn sweep(folder: &Path) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
         } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// How deep folders are within a repository: the longest names of branches have fewer parts.
+const DEPTH_MAX: usize = 64;
+
+/// Removes the locks that git leaves where it is killed, and never looks behind.
+///
+/// No reference may be called so.  Where objects lie one by one there are none, and many folders.
+fn unlock(folder: &Path, depth: usize) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let (kind, name) = (entry.file_type()?, entry.file_name());
+        let is_of_objects = depth == 1 && folder.ends_with("objects") && name.len() == 2;
+        if kind.is_dir() && depth < DEPTH_MAX && !is_of_objects {
+            unlock(&entry.path(), depth + 1)?;
+        } else if kind.is_file() && name.as_bytes().ends_with(b".lock") {
             fs::remove_file(entry.path())?;
         }
     }

@@ -38,6 +38,8 @@ impl Ledger {
 
     /// The oldest `limit` branches on `tree` that nobody needs: pushed before `before`, and since
     /// then no run of their subject was open.
+    ///
+    /// All bases on one branch of an upstream are one subject: a run needs its own commit only.
     pub async fn branches_to_sweep(
         &self,
         tree: &ConnectionName,
@@ -49,7 +51,8 @@ impl Ledger {
             let mut select = db.prepare_cached(
                 "SELECT name, sha FROM branches AS b WHERE tree = ?1 AND pushed_at < ?2 \
                  AND NOT EXISTS (SELECT 1 FROM runs WHERE subject = b.subject \
-                 AND (is_done = 0 OR changed_at >= ?2)) ORDER BY pushed_at LIMIT ?3",
+                 AND (is_done = 0 OR changed_at >= ?2) \
+                 AND (body ->> '$.series.role' IS NOT 'base' OR revision = b.sha)) ORDER BY pushed_at LIMIT ?3",
             )?;
             let read =
                 |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));

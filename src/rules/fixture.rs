@@ -58,7 +58,7 @@ fn directory_of(edits: bool) -> Arc<Directory> {
         ..Connection::default()
     };
     let lists = Connection {
-        hosts: host("lists.example"),
+        hosts: ["lists.example", "other.example"].map(str::to_owned).to_vec(),
         forms: &[Form::Flag],
         is_forge: true,
         has_series: true,

@@ -292,7 +292,8 @@ impl LavaStandIn {
         self.shared.memory().begin(id)
     }
 
-    /// Puts a job that waits into another state before its beginning: `Scheduling`, `Scheduled`.
+    /// Puts a job that waits into another state, such as `Scheduling` or `Scheduled`; false if it
+    /// does not wait.
     pub fn set_state(&self, id: u64, state: &'static str) -> bool {
         self.shared.memory().set_waiting_state(id, state)
     }

@@ -1,6 +1,7 @@
 //! Putting a series on a branch; what comes of it is an event.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,7 +11,7 @@ use super::perform::Ending;
 use super::{Site, Worker};
 use crate::action::{ApplyOrder, PushOrder};
 use crate::event::build::BuildEvent;
-use crate::event::series::{AppliedEvent, Branch, Refusal};
+use crate::event::series::{AppliedEvent, Branch, Refusal, SeriesEvent};
 use crate::event::thread::Thread;
 use crate::event::{Event, EventKind};
 use crate::git::{Dependency, Letters, Outcome, Tree, Work};
@@ -89,7 +90,7 @@ impl Workshop<'_> {
         let letters = origin.and_then(|origin| origin.letters.as_ref()).ok_or_else(|| {
             Failure::give_up(anyhow!("`{}` is not configured, or has no mails", order.origin))
         })?;
-        let dependencies = match self.dependencies((claimed, order), letters.as_ref()).await? {
+        let dependencies = match self.dependencies((claimed, order)).await? {
             Depends::On(dependencies) => dependencies,
             Depends::Waits(reason) => return Ok(Ended::Waiting(reason)),
             Depends::Never(reason) => {
@@ -155,14 +156,13 @@ impl Workshop<'_> {
     async fn dependencies(
         &self,
         (claimed, order): (&Claimed, &ApplyOrder),
-        letters: &dyn Letters,
     ) -> Result<Depends, Failure> {
         let wanted = &order.series.series.hints.depends;
         if wanted.len() > DEPENDENCIES_MAX {
             let words = format!("it depends on {} series, which is too many", wanted.len());
             return Ok(Depends::Never(words));
         }
-        let mut found = Vec::new();
+        let mut found: Vec<(&String, Branch, SeriesEvent)> = Vec::new();
         for msgid in wanted {
             let Some(run) = self.putting(msgid).await? else {
                 return Ok(Depends::Waits(format!("it depends on <{msgid}>, which is not here")));
@@ -176,11 +176,7 @@ impl Workshop<'_> {
                     return Ok(Depends::Waits(words));
                 }
                 (RunState::Done(Verdict::Success), Some((series, branch))) => {
-                    found.push(Dependency {
-                        msgid: msgid.clone(),
-                        branch: branch.clone(),
-                        letters: letters.fetch(series).await?,
-                    });
+                    found.push((msgid, branch.clone(), series.clone()));
                 }
                 (RunState::Done(_), _) => {
                     let words = format!("it depends on <{msgid}>, which is on no branch");
@@ -196,7 +192,24 @@ impl Workshop<'_> {
                 }
             }
         }
-        Ok(Depends::On(found))
+        // Once all of them are there, not in each round.
+        let mut all = Vec::new();
+        for (msgid, branch, series) in found {
+            let Some(letters) = self.letters_at(&series.instance) else {
+                let host = &series.instance;
+                let words = format!("it depends on <{msgid}>, whose mails are at `{host}`");
+                return Ok(Depends::Waits(words));
+            };
+            let letters = letters.fetch(&series).await?;
+            all.push(Dependency { msgid: msgid.clone(), branch, letters });
+        }
+        Ok(Depends::On(all))
+    }
+
+    /// Who has the mails of a source: a series may depend on one of another.
+    fn letters_at(&self, host: &str) -> Option<&Arc<dyn Letters>> {
+        let mut sites = self.worker.sites.values().filter(|site| site.host == host);
+        sites.find_map(|site| site.letters.as_ref())
     }
 
     /// Whether all rules that want `dependent` have wanted the series that `run` puts on a branch,

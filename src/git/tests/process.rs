@@ -49,7 +49,17 @@ async fn no_settings_but_ours_and_those_of_the_repository_are_in_force() {
 async fn limits_are_set_before_git_begins() {
     let world = World::empty().await;
     let output = world.git.succeed(shell("ulimit -v; ulimit -t; ulimit -c")).await.unwrap();
-    assert_eq!(output.text(), "1048576\n60\n0");
+    assert_eq!(output.text(), "1048576\n45\n0");
+}
+
+#[tokio::test]
+async fn who_computes_for_too_long_is_ended_by_the_signal_that_says_so() {
+    let world = World::empty().await;
+    let limits = Limits { cpu: std::time::Duration::from_secs(1), ..Limits::LOCAL };
+    let output = world.git.run(shell("while :; do :; done").limits(limits)).await.unwrap();
+    // Git says of what it has begun that it was ended by SIGXCPU.
+    assert_eq!(output.end, End::Code(128 + 24));
+    assert!(Limits::LOCAL.cpu < Limits::LOCAL.time);
 }
 
 #[tokio::test]
@@ -198,4 +208,35 @@ async fn hooks_of_the_repository_are_not_run() {
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
     world.say(&["update-ref", "refs/heads/other", sha.as_str()]).await;
     assert_eq!(world.say(&["rev-parse", "refs/heads/other"]).await, sha.as_str());
+}
+
+#[tokio::test]
+async fn what_a_killed_git_has_locked_is_unlocked_once_nobody_is_at_work() {
+    let (world, sha) = World::with(&[file("a", "1\n")]).await;
+    let repository = world.git.repository();
+    let locks = [
+        "HEAD.lock",
+        "packed-refs.lock",
+        "gc.pid.lock",
+        "objects/info/commit-graph.lock",
+        "objects/info/commit-graphs/commit-graph-chain.lock",
+        "objects/pack/multi-pack-index.lock",
+        "refs/heads/master.lock",
+        "refs/heads/pointsman/lists/7/v1.lock",
+    ];
+    for lock in locks {
+        std::fs::create_dir_all(repository.join(lock).parent().unwrap()).unwrap();
+        std::fs::write(repository.join(lock), "").unwrap();
+    }
+    let there = || locks.iter().filter(|lock| repository.join(lock).exists()).count();
+    let root = world.folder.path().join("own");
+    // Whoever is at work may hold them.
+    let other = Git::open(&root, &[]).unwrap();
+    assert_eq!(there(), locks.len());
+    drop((world.git, other));
+    let git = Git::open(&root, &[]).unwrap();
+    assert_eq!(there(), 0);
+    let update = Call::new(["update-ref", "refs/heads/master", sha.as_str()]);
+    git.succeed(update).await.unwrap();
+    assert!(repository.join("refs/heads/master").exists());
 }

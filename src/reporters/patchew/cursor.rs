@@ -34,6 +34,8 @@ pub(super) struct Place {
     pub(super) seen: Vec<String>,
     /// What lacks patches, and when it was sent.
     pub(super) waiting: Vec<Waiting>,
+    /// What could not be read, in the order in which it is tried again.
+    pub(super) put_off: Vec<String>,
 }
 
 /// A series that lacks patches.
@@ -101,6 +103,16 @@ impl Place {
         self.waiting = waiting;
         self.waiting.sort_by_key(|waiting| std::cmp::Reverse(waiting.since));
         self.waiting.truncate(Self::WAITING_MAX);
+    }
+
+    /// Keeps in mind what could not be read: what was tried `in_vain` comes behind the others that
+    /// are `known`.
+    pub(super) fn put_off(&mut self, known: &[String], in_vain: Vec<String>) {
+        let is_left = |mark: &&String| !in_vain.contains(mark) && !self.has_seen(mark);
+        let mut put_off: Vec<String> = known.iter().filter(is_left).cloned().collect();
+        put_off.extend(in_vain);
+        put_off.truncate(Self::SEEN_MAX);
+        self.put_off = put_off;
     }
 }
 

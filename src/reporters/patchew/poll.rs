@@ -101,8 +101,9 @@ impl Poller for PatchewPoller {
                 haul.note(project, Some(failure));
                 continue;
             }
-            if self.is(Role::Search) {
-                let began = cursor.search.get(project).and_then(|place| place.began);
+            // Where nobody has looked yet, what is there is no news.
+            let began = cursor.search.get(project).and_then(|place| place.began);
+            if let Some(began) = began.filter(|_| self.is(Role::Search)) {
                 let failure = self.search_all(project, began, now, &mut haul).await.err();
                 haul.note(project, failure);
             }

@@ -11,6 +11,7 @@ use super::client::{By, is_segment, number_of, said};
 use super::cursor::{Cursor, Queued, Taken, mark};
 use super::poll::{Haul, PatchewPoller};
 use super::result::public;
+use super::search::{FAILURES_MAX, is_ill};
 use super::series::Found;
 use super::wire::{Head, Job, ResultRow};
 use crate::event::EventKind;
@@ -76,9 +77,11 @@ impl PatchewPoller {
         news.sort_by_key(|listed| cursor.put_off.iter().position(|mark| *mark == listed.mark));
         let marks: Vec<String> = news.iter().map(|listed| listed.mark.clone()).collect();
         let mut in_vain = Vec::new();
+        let mut failures = 0;
         for (count, Listed { project, msgid, mark }) in news.into_iter().enumerate() {
-            if count >= Self::READ_MAX {
-                haul.has_more |= !cursor.put_off.contains(&mark);
+            let was_put_off = cursor.put_off.contains(&mark);
+            if count >= Self::READ_MAX || failures >= FAILURES_MAX {
+                haul.has_more |= failures == 0 && !was_put_off;
                 break;
             }
             let was_here = cursor.waits(&mark).is_some();
@@ -89,17 +92,23 @@ impl PatchewPoller {
                 }
                 Ok(Unapplied::Old) => here.push(mark),
                 Ok(Unapplied::Lacking) => {
-                    if !cursor.put_off.contains(&mark) {
+                    if !was_put_off {
                         let series = said(&msgid);
                         tracing::warn!(project, series, "Put off a series that is not whole");
                     }
                     in_vain.push(mark);
                 }
                 Err(failure) => {
-                    remember(&mut cursor.queue, here);
-                    return Err(failure);
+                    if !was_put_off {
+                        let (series, error) = (said(&msgid), chain(&failure));
+                        tracing::warn!(project, series, error, "Cannot read a series that waits");
+                    }
+                    failures += usize::from(was_put_off || is_ill(&failure));
+                    in_vain.push(mark);
+                    continue;
                 }
             }
+            failures = 0;
         }
         // What is listed no more has its result.
         for queued in &mut cursor.queue {

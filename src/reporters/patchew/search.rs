@@ -22,8 +22,9 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// How many series that lack patches are asked after in one look, besides those that are listed.
 const ASKED_AFTER_MAX: usize = 20;
 
-/// How many series in a row cannot be read until it is the server that is ill.
-const FAILURES_MAX: usize = 3;
+/// How many series in a row cannot be read until it is the server that is ill; and how many of
+/// those that could not be read before are tried in vain in one look.
+pub(super) const FAILURES_MAX: usize = 3;
 /// How many series are read at most when all are gone through.
 const RECONCILED_MAX: usize = 500;
 
@@ -52,15 +53,17 @@ impl PatchewPoller {
         let heads = self.heads(project, until).await?;
         let newest = newest(&heads, now).or(place.newest);
         let mut sift = Sift { place, is_first, seen: Vec::new(), waiting: Vec::new() };
-        let news = sift.sort(self, (project, now), &heads);
+        let (news, put_off) = sift.sort(self, (project, now), &heads);
         let asked = sift.others(self, now, &heads);
         let Sift { mut seen, mut waiting, .. } = sift;
-        let mut left = false;
-        let mut failed_in_a_row = 0;
-        for (count, msgid) in news.iter().chain(&asked).enumerate() {
-            if count >= Self::READ_MAX || failed_in_a_row >= FAILURES_MAX {
-                left = true;
-                haul.has_more |= failed_in_a_row == 0;
+        let mut is_left = false;
+        let mut failures = 0;
+        let mut in_vain = Vec::new();
+        for (count, msgid) in news.iter().chain(&asked).chain(&put_off).enumerate() {
+            let was_put_off = put_off.contains(msgid);
+            if count >= Self::READ_MAX || failures >= FAILURES_MAX {
+                is_left = true;
+                haul.has_more |= failures == 0 && !was_put_off;
                 break;
             }
             match self.source.read(project, msgid).await {
@@ -69,7 +72,7 @@ impl PatchewPoller {
                     seen.push(mark(project, msgid));
                     waiting.retain(|waiting| waiting.msgid != *msgid);
                 }
-                Ok(Some(_)) => wait(&mut waiting, &heads, (msgid, now)),
+                Ok(Some(_)) => wait(&mut waiting, &place.waiting, &heads, (msgid, now)),
                 // It cannot be asked for, or is gone.
                 Ok(None) => {
                     let series = said(msgid);
@@ -79,23 +82,29 @@ impl PatchewPoller {
                 }
                 // It is tried again as long as it is news, and keeps no other from being told.
                 Err(failure) => {
-                    failed_in_a_row += 1;
-                    left = true;
-                    let (series, error) = (said(msgid), chain(&failure));
-                    tracing::warn!(project, series, error, "Cannot read a series");
+                    if !was_put_off {
+                        let (series, error) = (said(msgid), chain(&failure));
+                        tracing::warn!(project, series, error, "Cannot read a series");
+                    }
+                    // What will not be answered says nothing of the server.
+                    failures += usize::from(was_put_off || is_ill(&failure));
+                    is_left = true;
+                    in_vain.push(mark(project, msgid));
                     continue;
                 }
             }
-            failed_in_a_row = 0;
+            failures = 0;
         }
         haul.waiting += waiting.len();
         haul.newest = haul.newest.max(newest);
         place.keep(seen, waiting);
+        let put_off: Vec<_> = put_off.iter().map(|msgid| mark(project, msgid)).collect();
+        place.put_off(&put_off, in_vain);
         if is_first {
             place.began = newest.or(Some(now));
         }
         // What was not read yet has to be listed again.
-        if !left || is_first {
+        if !is_left || is_first {
             place.newest = newest.or(Some(now));
         }
         Ok(())
@@ -105,7 +114,7 @@ impl PatchewPoller {
     pub(super) async fn search_all(
         &self,
         project: &str,
-        began: Option<Timestamp>,
+        began: Timestamp,
         now: Timestamp,
         haul: &mut Haul,
     ) -> Result<(), Failure> {
@@ -114,14 +123,28 @@ impl PatchewPoller {
         let place = Place::default();
         let mut sift =
             Sift { place: &place, is_first: false, seen: Vec::new(), waiting: Vec::new() };
-        let news = sift.sort(self, (project, now), &heads);
+        let (news, _) = sift.sort(self, (project, now), &heads);
         haul.waiting += sift.waiting.len();
         if news.len() > RECONCILED_MAX {
             tracing::warn!(project, count = news.len(), "Goes through the newest series only");
         }
+        let mut failures = 0;
         for msgid in news.into_iter().rev().take(RECONCILED_MAX) {
-            if let Some(Found { event, is_whole: true }) = self.source.read(project, &msgid).await?
-                && event.at.is_none_or(|at| began.is_none_or(|began| at > began))
+            let found = match self.source.read(project, &msgid).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    failures += usize::from(is_ill(&failure));
+                    if failures >= FAILURES_MAX {
+                        return Err(failure);
+                    }
+                    let (series, error) = (said(&msgid), chain(&failure));
+                    tracing::warn!(project, series, error, "Cannot read a series");
+                    continue;
+                }
+            };
+            failures = 0;
+            if let Some(Found { event, is_whole: true }) = found
+                && event.at.is_none_or(|at| at > began)
             {
                 haul.messages.push(message(&event));
             }
@@ -158,30 +181,43 @@ struct Sift<'a> {
 }
 
 impl Sift<'_> {
-    /// Those that have to be read, the oldest first.
+    /// Those that have to be read, the oldest first, and those of them that could not be read
+    /// before, in turn.
     fn sort(
         &mut self,
         poller: &PatchewPoller,
         (project, now): (&str, Timestamp),
         heads: &[Head],
-    ) -> Vec<String> {
+    ) -> (Vec<String>, Vec<String>) {
         let mut news = Vec::new();
+        let mut put_off = Vec::new();
         for head in heads.iter().rev() {
             let mark = mark(project, &head.message_id);
             match self.fate(poller, head, (&mark, now)) {
                 Fate::Past => self.seen.push(mark),
-                Fate::Waits => wait(&mut self.waiting, heads, (&head.message_id, now)),
-                Fate::News => news.push(head.message_id.clone()),
+                Fate::Waits => {
+                    let known = &self.place.waiting;
+                    wait(&mut self.waiting, known, heads, (&head.message_id, now));
+                }
+                Fate::News => {
+                    match self.place.put_off.iter().position(|put_off| *put_off == mark) {
+                        Some(turn) => put_off.push((turn, head.message_id.clone())),
+                        None => news.push(head.message_id.clone()),
+                    }
+                }
             }
         }
-        news
+        put_off.sort();
+        (news, put_off.into_iter().map(|(_, msgid)| msgid).collect())
     }
 
     fn fate(&self, poller: &PatchewPoller, head: &Head, (mark, now): (&str, Timestamp)) -> Fate {
+        let mut waiting = self.place.waiting.iter();
+        let known = waiting.find(|known| known.msgid == head.message_id).map(|known| known.since);
         let is_past = head.is_merged
             || head.is_obsolete
             || !is_msgid(&head.message_id)
-            || poller.is_old(date(&head.date), now);
+            || poller.is_old(known.or_else(|| date(&head.date)), now);
         if is_past || self.place.has_seen(mark) {
             Fate::Past
         } else if !head.is_complete {
@@ -208,14 +244,26 @@ impl Sift<'_> {
     }
 }
 
-/// Waits for a series that lacks patches.
-fn wait(waiting: &mut Vec<Waiting>, heads: &[Head], (msgid, now): (&str, Timestamp)) {
+/// Waits for a series that lacks patches; those that are `known` are waited for since then.
+fn wait(
+    waiting: &mut Vec<Waiting>,
+    known: &[Waiting],
+    heads: &[Head],
+    (msgid, now): (&str, Timestamp),
+) {
     if waiting.iter().any(|known| known.msgid == msgid) {
         return;
     }
+    let known = known.iter().find(|known| known.msgid == msgid).map(|known| known.since);
     let head = heads.iter().find(|head| head.message_id == msgid);
-    let since = head.and_then(|head| date(&head.date)).unwrap_or(now);
+    // A date is the sender's: one that is yet to come would be waited for until then.
+    let since = known.or_else(|| head.and_then(|head| date(&head.date))).unwrap_or(now).min(now);
     waiting.push(Waiting { msgid: msgid.to_owned(), since });
+}
+
+/// Whether a failure speaks of the server, and not of what was asked for.
+pub(super) fn is_ill(failure: &Failure) -> bool {
+    matches!(failure, Failure::Retry { .. })
 }
 
 /// When a series was answered last.

@@ -76,7 +76,12 @@ impl Case<'_> {
             }
             // It is on its way.
             Some(last) => {
-                wanted.runs.push(joined(last.clone(), rule, reports));
+                let run = joined(last.clone(), rule, reports);
+                if is_approved {
+                    // What was ordered before knows nothing of that.
+                    wanted.actions.push(self.application(&run, (on, origin), "/approved"));
+                }
+                wanted.runs.push(run);
                 return Ok(());
             }
         };

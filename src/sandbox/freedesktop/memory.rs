@@ -169,7 +169,10 @@ impl Memory {
 
     /// Tells of the newest revision of a series.
     pub(super) fn tell(&mut self, series: u64, user: Option<u64>) {
-        let at = self.clock.now();
+        self.tell_at(series, user, self.clock.now());
+    }
+
+    pub(super) fn tell_at(&mut self, series: u64, user: Option<u64>, at: Timestamp) {
         let revision = of(&self.series, series).map_or(0, |series| series.revisions.len());
         self.events.push(Told { at, series, revision, user });
     }

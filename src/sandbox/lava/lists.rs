@@ -11,7 +11,7 @@ use super::{Job, shape};
 const LIMIT: usize = 50;
 
 /// One page of a list.
-pub(super) fn page(memory: &Memory, call: &Call, all: Vec<Value>) -> Reply {
+fn page<T>(memory: &Memory, call: &Call, all: Vec<T>, show: impl Fn(T) -> Value) -> Reply {
     let number = |key: &str| call.query(key).and_then(|text| text.parse::<usize>().ok());
     let limit = number("limit").filter(|limit| *limit > 0).unwrap_or(LIMIT);
     let offset = number("offset").unwrap_or_default();
@@ -19,7 +19,7 @@ pub(super) fn page(memory: &Memory, call: &Call, all: Vec<Value>) -> Reply {
     let link =
         |offset: usize| format!("{}{}?limit={limit}&offset={offset}", memory.base, call.path());
     let next = offset.saturating_add(limit);
-    let entries: Vec<Value> = all.into_iter().skip(offset).take(limit).collect();
+    let entries: Vec<Value> = all.into_iter().skip(offset).take(limit).map(show).collect();
     Reply::ok(json!({
         "count": count,
         "next": (next < count).then(|| link(next)),
@@ -51,10 +51,10 @@ fn answer<T>(
     memory: &Memory,
     call: &Call,
     found: Result<Vec<T>, NoChoice>,
-    show: impl Fn(&T) -> Value,
+    show: impl Fn(T) -> Value,
 ) -> Reply {
     match found {
-        Ok(found) => page(memory, call, found.iter().map(show).collect()),
+        Ok(found) => page(memory, call, found, show),
         Err(words) => Reply::json(400, json!([words])),
     }
 }
@@ -80,40 +80,41 @@ pub(super) fn devices(memory: &Memory, call: &Call) -> Reply {
 }
 
 pub(super) fn device_types(memory: &Memory, call: &Call) -> Reply {
-    let all = memory.device_types.iter().map(|name| shape::device_type_json(name)).collect();
-    page(memory, call, all)
+    let all = memory.device_types.iter().collect();
+    page(memory, call, all, |name: &String| shape::device_type_json(name))
 }
 
 pub(super) fn tags(memory: &Memory, call: &Call) -> Reply {
     let tag = |(name, id): (&String, &u64)| json!({ "id": id, "name": name, "description": null });
-    page(memory, call, memory.tags.iter().map(tag).collect())
+    page(memory, call, memory.tags.iter().collect(), tag)
 }
 
 pub(super) fn workers(memory: &Memory, call: &Call) -> Reply {
-    let all = memory.workers.iter().map(|(name, online)| shape::worker_json(name, *online));
-    page(memory, call, all.collect())
+    let worker = |(name, online): (&String, &bool)| shape::worker_json(name, *online);
+    page(memory, call, memory.workers.iter().collect(), worker)
 }
 
 /// The suites of a job.
 pub(super) fn suites(memory: &Memory, call: &Call, job: &Job) -> Reply {
     let named = |name: &str| call.query("name").is_none_or(|wanted| wanted == name);
     let all = shape::suites(job).into_iter().enumerate().filter(|(_, name)| named(name));
-    page(memory, call, all.map(|suite| memory.suite_json(job, suite)).collect())
+    page(memory, call, all.collect(), |suite| memory.suite_json(job, suite))
 }
 
 /// The results of a job, or of one suite of it.
 pub(super) fn tests(memory: &Memory, call: &Call, (job, suite): (&Job, Option<&str>)) -> Reply {
     let number = |key: &str| call.query(key).and_then(|text| text.parse::<u64>().ok());
     let after = number("id__gt").unwrap_or_default();
+    let suites = shape::suites(job);
+    let is_number = |(at, _): &(usize, &&str)| {
+        suite.is_some_and(|suite| shape::number(job, *at).to_string() == suite)
+    };
+    let of = suites.iter().enumerate().find(is_number).map(|(_, name)| *name);
     let all = job.cases.iter().enumerate().filter(|(at, case)| {
         let is_result = call.query("result").is_none_or(|wanted| wanted == case.result);
         let is_suite = call.query("suite__name").is_none_or(|wanted| wanted == case.suite);
-        let of_suite = suite.is_none_or(|suite| {
-            let names = shape::suites(job);
-            let place = names.iter().position(|name| *name == case.suite);
-            place.is_some_and(|place| shape::number(job, place).to_string() == suite)
-        });
+        let of_suite = suite.is_none() || of == Some(case.suite.as_str());
         is_result && is_suite && of_suite && shape::number(job, *at) > after
     });
-    page(memory, call, all.map(|case| memory.case_json(job, case)).collect())
+    page(memory, call, all.collect(), |case| memory.case_json((job, &suites), case))
 }

@@ -68,8 +68,12 @@ impl Memory {
         })
     }
 
-    pub(super) fn case_json(&self, job: &Job, (at, case): (usize, &Case)) -> Value {
-        let suite = suites(job).iter().position(|name| *name == case.suite).unwrap_or_default();
+    pub(super) fn case_json(
+        &self,
+        (job, suites): (&Job, &[&str]),
+        (at, case): (usize, &Case),
+    ) -> Value {
+        let suite = suites.iter().position(|name| *name == case.suite).unwrap_or_default();
         let (id, suite) = (number(job, at), number(job, suite));
         let uri = format!("{}/api/v0.2/jobs/{}/suites/{suite}/tests/{id}/", self.base, job.id);
         json!({

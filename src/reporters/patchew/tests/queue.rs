@@ -111,6 +111,20 @@ async fn what_waits_and_cannot_be_read_is_told_later_and_keeps_no_other_waiting(
 }
 
 #[tokio::test]
+async fn a_queue_goes_on_behind_what_is_refused() {
+    let mut world = world(Role::Applier).await;
+    for number in 0..4 {
+        world.patchew.post(&world.series(&format!("stuck-{number}"), 1));
+    }
+    world.patchew.post(&world.series("a", 1));
+    world.patchew.refuse(Some(("series/stuck-", 500)));
+    assert_eq!(world.hear().await, "");
+    insta::assert_snapshot!(world.hear().await, @"series.posted a-0-ada@mail.example v1 1");
+    world.patchew.refuse(None);
+    assert_eq!(world.look().await.messages.len(), 4);
+}
+
+#[tokio::test]
 async fn whoever_may_not_apply_is_told_so() {
     let mut world = world(Role::Applier).await;
     world.patchew.add_user("pointsman", PASSWORD, &["testers"]);

@@ -288,3 +288,66 @@ async fn a_sender_is_vouched_for_by_the_operators_own_mail_server_only() {
     world.patchew.post(&NewSeries { trace: own.to_owned(), ..world.series("unset", 1) });
     assert!(!super::events(&world.look().await)[0].series.submitter.vouched);
 }
+
+#[tokio::test]
+async fn what_could_not_be_read_comes_behind_what_is_new() {
+    for status in [400, 500] {
+        let mut world = World::new().await;
+        world.hear().await;
+        for number in 0..5 {
+            world.patchew.post(&world.series(&format!("stuck-{number}"), 1));
+        }
+        world.patchew.refuse(Some(("series/stuck-", status)));
+        assert_eq!(world.hear().await, "");
+        world.pass(1);
+        world.patchew.post(&world.series("new", 1));
+        let mut heard = world.hear().await;
+        heard.push_str(&world.hear().await);
+        assert_eq!(heard, "series.posted new-0-ada@mail.example v1 1\n", "{status}");
+        // Each has its turn, and no more than a few are asked for in vain.
+        world.patchew.take_calls();
+        world.hear().await;
+        let asked = world.patchew.take_calls();
+        assert_eq!(asked.iter().filter(|call| call.contains("/series/stuck-")).count(), 3);
+        world.patchew.refuse(None);
+        assert_eq!(world.hear().await.lines().count(), 5, "{status}");
+        assert_eq!(world.hear().await, "");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_night_keeps_no_other_from_being_found() {
+    let mut world = World::new().await;
+    world.hear().await;
+    for stem in ["missed", "stuck"] {
+        world.pass(1);
+        world.patchew.post(&world.series(stem, 1));
+    }
+    world.patchew.refuse(Some(("series/stuck-", 500)));
+    insta::assert_snapshot!(world.reconcile().await, @"series.posted missed-0-ada@mail.example v1 1");
+}
+
+#[tokio::test]
+async fn what_is_sent_by_a_clock_that_is_ahead_is_not_waited_for_until_then() {
+    let mut world = World::new().await;
+    world.hear().await;
+    let mut ahead = world.series("ahead", 2);
+    ahead.date = world.now() + SignedDuration::from_hours(24 * 365);
+    world.patchew.post_some(&ahead, &[0, 1]);
+    assert_eq!(world.look().await.waiting, 1);
+    world.pass(23 * 60);
+    assert_eq!(world.look().await.waiting, 1);
+    world.pass(2 * 60);
+    assert_eq!(world.look().await.waiting, 0);
+}
+
+#[tokio::test]
+async fn what_is_there_before_anybody_has_looked_is_no_news_at_night_either() {
+    let mut world = World::new().await;
+    world.patchew.post(&world.series("before", 1));
+    assert_eq!(world.reconcile().await, "");
+    world.hear().await;
+    world.pass(1);
+    world.patchew.post(&world.series("missed", 1));
+    insta::assert_snapshot!(world.reconcile().await, @"series.posted missed-0-ada@mail.example v1 1");
+}

@@ -51,6 +51,8 @@ impl Place {
     /// How much further than to the newest event is looked back: `since` leaves out events of the
     /// very same date, and the server's clock is put back in autumn.
     const OVERLAP: SignedDuration = SignedDuration::from_hours(3);
+    /// How far ahead of UTC the server's local time may be, with an hour to spare.
+    const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(15);
     const SEEN_MAX: usize = 4_000;
     const ERRANDS_MAX: usize = 200;
 
@@ -82,18 +84,24 @@ impl Place {
         self.errands.push((event, since));
     }
 
-    /// Whether so much is still to be read that nothing new is begun.
-    pub(super) fn is_full(&self) -> bool {
-        self.errands.len() >= Self::ERRANDS_MAX
+    /// Whether so much is still to be read, with so many `more`, that nothing new is begun.
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        self.errands.len() + more >= Self::ERRANDS_MAX
     }
 
     pub(super) fn has_seen(&self, event: &Told) -> bool {
         self.seen.contains_key(&mark(event))
     }
 
-    /// Takes note that an event was dealt with.
-    pub(super) fn note(&mut self, event: &Told) {
-        self.newest = self.newest.max(Some(event.event_time));
+    /// The latest date of an event that can be believed: by its clock it is no later anywhere.
+    pub(super) fn latest(now: Timestamp) -> Date {
+        Date::of(now).plus(Self::AHEAD_MAX)
+    }
+
+    /// Takes note that an event was dealt with; one that is yet to come is not followed.
+    pub(super) fn note(&mut self, event: &Told, now: Timestamp) {
+        let date = Some(event.event_time).filter(|date| *date <= Self::latest(now));
+        self.newest = self.newest.max(date);
         self.seen.insert(mark(event), event.event_time);
     }
 

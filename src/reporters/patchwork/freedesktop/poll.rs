@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Source;
 use super::cursor::{Cursor, Place};
-use super::read::{Found, Told};
+use super::read::{Found, Posted, Told};
 use crate::event::EventKind;
 use crate::event::proposal::Standing;
 use crate::event::series::{Request, Sender, SeriesEvent};
@@ -56,8 +56,8 @@ impl FreedesktopPoller {
 
     /// Tells of the events of a project; `place` moves on event by event.
     ///
-    /// One that cannot be read now is kept for later and keeps no other from being told; where
-    /// several in a row cannot, it is the server that is ill.
+    /// One that cannot be read now is kept for later, behind what is new, and keeps no other from
+    /// being told; where several in a row cannot, it is the server that is ill.
     async fn project(
         &self,
         project: &str,
@@ -67,54 +67,79 @@ impl FreedesktopPoller {
     ) -> Result<(), Failure> {
         let id = self.source.project(project).await?;
         if !place.has_begun {
-            return self.begin(project, place).await;
+            return self.begin((project, now), place).await;
         }
         let (events, is_all) = self.source.events(project, place.since(), None).await?;
         haul.look.has_more |= !is_all;
-        let newest = events.last().and_then(|event| event.event_time.in_utc());
+        let dates = events.iter().map(|event| event.event_time);
+        let newest = dates.filter(|date| *date <= Place::latest(now)).max().and_then(Date::in_utc);
         haul.look.newest = haul.look.newest.max(newest);
         let errands = place.take_errands(now, self.incomplete);
-        let errands = errands.into_iter().map(|(event, since)| (event, Some(since)));
-        let mut failed_in_a_row = 0;
-        for (event, since) in errands.chain(events.into_iter().map(|event| (event, None))) {
-            if since.is_none() && place.has_seen(&event) {
-                place.note(&event);
+        let mut in_vain = Vec::new();
+        let mut failures = 0;
+        for event in events {
+            if place.has_seen(&event) {
+                place.note(&event, now);
                 continue;
             }
-            let gives_up = failed_in_a_row >= FAILURES_MAX;
-            if gives_up || haul.mails >= MAILS_MAX || (since.is_none() && place.is_full()) {
-                if let Some(since) = since {
-                    place.keep(event, since);
-                    continue;
-                }
-                haul.look.has_more |= failed_in_a_row == 0;
+            let is_full = place.is_full(in_vain.len() + errands.len());
+            if failures >= FAILURES_MAX || haul.mails >= MAILS_MAX || is_full {
+                haul.look.has_more |= failures == 0;
                 break;
             }
             match self.told((project, id), &event, now, haul).await {
                 Ok(told) => {
-                    failed_in_a_row = 0;
+                    failures = 0;
                     haul.look.messages.extend(told.as_ref().map(message));
                 }
                 Err(failure) => {
-                    failed_in_a_row += 1;
-                    let (series, error) = (event.series.unwrap_or_default(), chain(&failure));
-                    tracing::warn!(project, series, error, "Cannot read a series");
-                    place.keep(event.clone(), since.unwrap_or(now));
+                    // What will not be answered says nothing of the server.
+                    failures += usize::from(is_ill(&failure));
+                    complain(project, &event, &failure);
+                    in_vain.push((event.clone(), now));
                 }
             }
-            place.note(&event);
+            place.note(&event, now);
+        }
+        for (event, since) in errands {
+            if failures >= FAILURES_MAX || haul.mails >= MAILS_MAX {
+                place.keep(event, since);
+                continue;
+            }
+            match self.told((project, id), &event, now, haul).await {
+                Ok(told) => {
+                    failures = 0;
+                    haul.look.messages.extend(told.as_ref().map(message));
+                }
+                Err(failure) => {
+                    failures += 1;
+                    complain(project, &event, &failure);
+                    in_vain.push((event, since));
+                }
+            }
+        }
+        // What was tried comes behind what was not.
+        for (event, since) in in_vain {
+            place.keep(event, since);
         }
         place.forget();
         Ok(())
     }
 
     /// The first look: what is there is no news.
-    async fn begin(&self, project: &str, place: &mut Place) -> Result<(), Failure> {
-        place.newest = self.source.newest(project).await?.map(|event| event.event_time);
+    async fn begin(
+        &self,
+        (project, now): (&str, Timestamp),
+        place: &mut Place,
+    ) -> Result<(), Failure> {
+        let newest = self.source.newest(project).await?.map(|event| event.event_time);
+        // From one that is yet to come nothing can be told of what has come.
+        let at = |date: Date| if date > Place::latest(now) { Date::of(now - ZONES) } else { date };
+        place.newest = newest.map(at);
         place.began = place.newest;
         if place.began.is_some() {
             for event in self.source.events(project, place.since(), None).await?.0 {
-                place.note(&event);
+                place.note(&event, now);
             }
         }
         place.has_begun = true;
@@ -186,18 +211,40 @@ impl FreedesktopPoller {
         let id = self.source.project(project).await?;
         let since = Date::of(now - self.age_max.max(self.incomplete) - ZONES);
         let since = place.began.map_or(since, |began| began.max(since));
+        let mut failures = 0;
         for posted in self.source.changed(project, since).await? {
             haul.look.newest = haul.look.newest.max(posted.last_updated.and_then(Date::in_utc));
-            let what = format!("cannot read series {}", posted.id);
-            let revision = self.source.revision(posted.id, posted.version, &what).await?;
-            if revision.is_none_or(|revision| revision.patches.len() < posted.n_patches) {
-                haul.look.waiting += 1;
+            let Err(failure) = self.newest((project, id), &posted, now, haul).await else {
+                failures = 0;
                 continue;
+            };
+            failures += usize::from(is_ill(&failure));
+            if failures >= FAILURES_MAX {
+                return Err(failure);
             }
-            let found = self.source.read((project, id), (posted.id, posted.version)).await?;
-            let found = found.filter(|found| !self.is_old(found, now));
-            haul.look.messages.extend(found.map(|found| message(&found.event)));
+            let (series, error) = (posted.id, chain(&failure));
+            tracing::warn!(project, series, error, "Cannot read a series");
         }
+        Ok(())
+    }
+
+    /// Tells of the newest revision of a series.
+    async fn newest(
+        &self,
+        place: (&str, u64),
+        posted: &Posted,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<(), Failure> {
+        let what = format!("cannot read series {}", posted.id);
+        let revision = self.source.revision(posted.id, posted.version, &what).await?;
+        if revision.is_none_or(|revision| revision.patches.len() < posted.n_patches) {
+            haul.look.waiting += 1;
+            return Ok(());
+        }
+        let found = self.source.read(place, (posted.id, posted.version)).await?;
+        let found = found.filter(|found| !self.is_old(found, now));
+        haul.look.messages.extend(found.map(|found| message(&found.event)));
         Ok(())
     }
 }
@@ -222,8 +269,10 @@ impl Poller for FreedesktopPoller {
         let cursor = Cursor::read(cursor);
         let mut haul = Haul::default();
         for project in &self.projects {
-            let place = cursor.projects.get(project).cloned().unwrap_or_default();
-            let failure = self.all(project, &place, now, &mut haul).await.err();
+            // Where nobody has looked yet, what is there is no news.
+            let place = cursor.projects.get(project).filter(|place| place.has_begun);
+            let Some(place) = place else { continue };
+            let failure = self.all(project, place, now, &mut haul).await.err();
             haul.note(project, failure);
         }
         haul.finish(&cursor)
@@ -248,6 +297,16 @@ impl Haul {
             Some(_) | None => Ok(Look { cursor: cursor.write(), ..self.look }),
         }
     }
+}
+
+/// Whether a failure speaks of the server, and not of what was asked for.
+fn is_ill(failure: &Failure) -> bool {
+    matches!(failure, Failure::Retry { .. })
+}
+
+fn complain(project: &str, event: &Told, failure: &Failure) {
+    let (series, error) = (event.series.unwrap_or_default(), chain(failure));
+    tracing::warn!(project, series, error, "Cannot read a series");
 }
 
 /// A revision that a user wants tested again, and on its base as that is now.

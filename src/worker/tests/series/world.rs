@@ -28,11 +28,15 @@ use crate::worker::{Site, Worker};
 #[derive(Default)]
 pub(super) struct Company {
     pub(super) did: Mutex<Vec<String>>,
+    /// Where mails were fetched, and of which series.
+    pub(super) fetched: Mutex<Vec<String>>,
     /// What was started or told, by what would be looked for.
     known: Mutex<BTreeSet<String>>,
     /// Builds of this many patches, and of more, fail; none when 0.
     pub(super) bad_from: Mutex<u32>,
     pub(super) is_base_bad: Mutex<bool>,
+    /// What was committed to the upstream so far.
+    pub(super) base: Mutex<String>,
     /// Builds do not end.
     pub(super) is_slow: Mutex<bool>,
     /// Builds say nothing of what they build.
@@ -59,9 +63,21 @@ fn sha(text: &str) -> CommitSha {
     format!("{digits}00000000").try_into().unwrap()
 }
 
+/// Another list, with mails of its own.
+struct Elsewhere(Arc<Company>);
+
+#[async_trait]
+impl Letters for Elsewhere {
+    async fn fetch(&self, series: &SeriesEvent) -> Result<Vec<Vec<u8>>, Failure> {
+        self.0.fetched.lock().unwrap().push(format!("other {}", series.series.id));
+        Ok(vec![Vec::new(); series.series.patches.len()])
+    }
+}
+
 #[async_trait]
 impl Letters for Company {
     async fn fetch(&self, series: &SeriesEvent) -> Result<Vec<Vec<u8>>, Failure> {
+        self.fetched.lock().unwrap().push(format!("main {}", series.series.id));
         Ok(series.series.patches.iter().map(|letter| letter.msgid.clone().into_bytes()).collect())
     }
 }
@@ -88,7 +104,7 @@ impl Tree for Company {
             name: format!("pointsman/lists/{}/v{}{again}", series.id, series.version),
             sha: commits.last().unwrap().clone(),
             base: Base {
-                sha: sha("base"),
+                sha: sha(&self.base.lock().unwrap()),
                 branch: "main".to_owned(),
                 why: "the first it applies to".to_owned(),
             },
@@ -204,6 +220,7 @@ impl World {
         let company = Arc::new(Company::default());
         let minute = Backoff { min: Duration::from_mins(1), max: Duration::from_mins(8) };
         let site = || Site { concurrency: 4, poll: minute, ..Site::nowhere() };
+        let at = |host: &str| Site { host: host.to_owned(), ..site() };
         let (reporter, letters): (Arc<dyn Reporter>, Arc<dyn Letters>) =
             (Arc::<Company>::clone(&company), Arc::<Company>::clone(&company));
         let (tree, executor): (Arc<dyn Tree>, Arc<dyn Executor>) =
@@ -212,7 +229,18 @@ impl World {
         let sites = BTreeMap::from([
             (name("builds.main"), Site { executor: Some(executor), ..site() }),
             (name("git.points"), Site { tree: Some(tree), ..site() }),
-            (name("lists.main"), Site { letters: Some(letters), reporter: told(), ..site() }),
+            (
+                name("lists.main"),
+                Site { letters: Some(letters), reporter: told(), ..at("lists.example") },
+            ),
+            (
+                name("lists.other"),
+                Site {
+                    letters: Some(Arc::new(Elsewhere(Arc::clone(&company)))),
+                    reporter: told(),
+                    ..at("other.example")
+                },
+            ),
             (name("chat.ops"), Site { reporter: told(), ..site() }),
         ]);
         let worker =
@@ -263,6 +291,13 @@ impl World {
         };
         let (stored, _) = self.ledger.put(vec![intake], Arc::clone(&self.decide)).await.unwrap();
         drop(stored);
+    }
+
+    /// The branches that nobody needs who has pushed or built them since `before`.
+    pub(super) async fn unneeded(&self, before: i64) -> Vec<String> {
+        let before = from_millis(before);
+        let all = self.ledger.branches_to_sweep(&name("git.points"), before, 100).await.unwrap();
+        all.into_iter().map(|branch| branch.name).collect()
     }
 
     /// Takes all branches away, as is done one day.

@@ -156,6 +156,25 @@ async fn a_series_that_cannot_be_read_is_kept_and_keeps_no_other_from_being_told
 }
 
 #[tokio::test]
+async fn what_is_new_comes_before_what_could_not_be_read() {
+    let mut world = World::new().await;
+    world.hear().await;
+    for number in 0..4 {
+        let series = world.series(&format!("s{number}"), 1);
+        world.patchwork.post(&series);
+        world.patchwork.break_patch(&series.root().replace("-0-", "-1-"), true);
+    }
+    assert_eq!(world.hear().await, "");
+    world.pass(1);
+    world.patchwork.post(&world.series("new", 1));
+    insta::assert_snapshot!(world.hear().await, @"series.posted 5 v1 1 new-1-ada@mail.example");
+    // Each has its turn, although the server seems ill before it comes to that.
+    world.patchwork.break_patch("s2-1-ada@mail.example", false);
+    assert_eq!(world.hear().await, "");
+    insta::assert_snapshot!(world.hear().await, @"series.posted 3 v1 1 s2-1-ada@mail.example");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_for_long_is_given_up() {
     let mut world = World::new().await;
     world.hear().await;
@@ -213,6 +232,52 @@ async fn what_was_missed_is_found_at_night() {
     assert_eq!(look.waiting, 1);
     world.pass(60 * 60);
     assert_eq!(lines(&world.reconcile().await), "");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_night_keeps_no_other_from_being_found() {
+    let mut world = World::new().await;
+    world.patchwork.post(&world.series("before", 1));
+    world.hear().await;
+    for stem in ["broken", "missed"] {
+        world.pass(1);
+        world.patchwork.post(&world.series(stem, 1));
+    }
+    world.patchwork.break_patch("broken-1-ada@mail.example", true);
+    let look = world.reconcile().await;
+    insta::assert_snapshot!(lines(&look), @"series.posted 3 v1 1 missed-1-ada@mail.example");
+}
+
+#[tokio::test]
+async fn what_is_there_before_anybody_has_looked_is_no_news_at_night_either() {
+    let world = World::new().await;
+    world.patchwork.post(&world.series("before", 1));
+    assert_eq!(lines(&world.reconcile().await), "");
+    // What was not there then is.
+    let mut empty = World::new().await;
+    empty.hear().await;
+    empty.patchwork.post(&empty.series("missed", 1));
+    insta::assert_snapshot!(lines(&empty.reconcile().await), @"series.posted 1 v1 1 missed-1-ada@mail.example");
+}
+
+#[tokio::test]
+async fn an_event_that_is_yet_to_come_keeps_none_from_being_heard() {
+    for is_there_at_first in [true, false] {
+        let mut world = World::new().await;
+        let before = world.patchwork.post(&world.series("before", 1));
+        let future = world.now() + SignedDuration::from_hours(24 * 365);
+        if is_there_at_first {
+            world.patchwork.tell_at(before, future);
+        }
+        assert_eq!(world.hear().await, "");
+        world.patchwork.tell_at(before, future);
+        assert_eq!(world.hear().await, "");
+        world.pass(1);
+        world.patchwork.post(&world.series("new", 1));
+        let heard = world.hear().await;
+        assert_eq!(heard, "series.posted 2 v1 1 new-1-ada@mail.example\n", "{is_there_at_first}");
+        assert_eq!(world.hear().await, "");
+    }
 }
 
 #[tokio::test]
