@@ -10,8 +10,9 @@ use serde_json::json;
 use url::Url;
 
 use super::narrator::Narrator;
-use super::screen::Look;
-use super::world::World;
+use super::screen::{Look, part};
+use super::words::chatted;
+use super::world::{OURSELVES, World};
 use crate::clock::Clock;
 use crate::remote::Remote;
 use crate::sandbox::lava::{Device, LavaStandIn, Outcome};
@@ -45,25 +46,58 @@ pub(super) async fn play(narrator: &mut Narrator<'_>) -> anyhow::Result<()> {
     narrator.chapter(10, title).await?;
     let status = announce(narrator.world).await?;
     ensure!(status == 202, "the image was not taken: {status}");
-    narrator.remark(Look::Plain, "curl POST /api/v1/artifacts: nano-cortex, build 41").await?;
+    let image = || part(Look::Plain, "nano-cortex 26.11, build 41");
+    let what = || part(Look::Plain, "POST …/artifacts");
+    narrator.arrow(("ci", OURSELVES), what(), image()).await?;
     let submitted =
         |told: &Narrator<'_>, count: usize| (told.world.lava.jobs().len() >= count).then_some(());
     narrator.until("there is a job on each kind of board", |told| submitted(told, 3)).await?;
-    let boards: Vec<_> =
-        narrator.world.lava.jobs().into_iter().map(|job| job.device_type).collect();
-    narrator.remark(Look::Builder, &format!("jobs on {}", boards.join(", "))).await?;
-    narrator.world.lava.play().await;
-    narrator.remark(Look::Bad, "rk3399 breaks off: that says nothing about the image").await?;
+    tell_jobs(narrator, 0).await?;
+    play_jobs(narrator).await?;
     narrator.until("it runs again there", |told| submitted(told, JOBS)).await?;
-    narrator.world.lava.play().await;
+    tell_jobs(narrator, JOBS - 1).await?;
+    play_jobs(narrator).await?;
     let is_told = |told: &Narrator<'_>| (!told.world.slack.messages().is_empty()).then_some(());
     narrator.until("the chat is told", is_told).await?;
+    let said = narrator.world.told_of_image().messages.join("\n");
+    let mut lines = said.lines().map(chatted).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let to_chat = (OURSELVES, "slack");
+    narrator.arrow(to_chat, part(Look::Plain, "message"), part(Look::Plain, first)).await?;
+    for line in lines {
+        narrator.remark(Look::Plain, &format!("{:>46}{line}", "")).await?;
+    }
     let status = announce(narrator.world).await?;
     ensure!(status == 200, "the same image was taken again: {status}");
-    narrator.remark(Look::Quiet, "announced once more: known already, nothing runs").await?;
+    narrator.arrow(("ci", OURSELVES), what(), part(Look::Quiet, "once more: it is known")).await?;
     narrator.until_idle().await?;
-    for line in narrator.world.told_of_image().messages.iter().flat_map(|told| told.lines()) {
-        narrator.remark(Look::Plain, line).await?;
+    Ok(())
+}
+
+/// Tells of the jobs that were submitted, from the `first` on.
+async fn tell_jobs(narrator: &mut Narrator<'_>, first: usize) -> anyhow::Result<()> {
+    for job in narrator.world.lava.jobs().into_iter().skip(first) {
+        let detail = part(Look::Plain, format!("job {} on {}", job.id, job.device_type));
+        narrator.arrow((OURSELVES, "lava"), part(Look::Plain, "POST …/jobs/"), detail).await?;
+    }
+    Ok(())
+}
+
+/// Lets the jobs that were submitted run to their ends, and tells of those.
+async fn play_jobs(narrator: &mut Narrator<'_>) -> anyhow::Result<()> {
+    let open: Vec<_> =
+        narrator.world.lava.jobs().into_iter().filter(|job| !job.is_finished()).collect();
+    narrator.world.lava.play().await;
+    let jobs = narrator.world.lava.jobs();
+    for job in jobs.iter().filter(|job| open.iter().any(|open| open.id == job.id)) {
+        let failed = job.cases.iter().filter(|case| case.result == "fail").count();
+        let (look, words) = match (job.health, failed) {
+            ("Complete", 0) => (Look::Good, "complete".to_owned()),
+            ("Complete", _) => (Look::Bad, format!("complete, and {failed} test failed")),
+            (_, _) => (Look::Bad, "incomplete: the board, and not the image".to_owned()),
+        };
+        let detail = part(look, format!("job {} {words}", job.id));
+        narrator.arrow(("lava", OURSELVES), part(Look::Plain, "ended"), detail).await?;
     }
     Ok(())
 }
@@ -95,7 +129,7 @@ async fn announce(world: &World) -> anyhow::Result<u16> {
 
 /// Sets up the boards: one fails a test, one breaks at first.
 pub(super) fn furnish(lava: &LavaStandIn, token: &str) {
-    lava.add_token(token, super::world::OURSELVES);
+    lava.add_token(token, OURSELVES);
     lava.add_tag(TAG);
     for kind in BOARDS {
         lava.add_device_type(kind);

@@ -10,7 +10,7 @@ use super::narrator::Narrator;
 use super::screen::{Look, Screen, part};
 use super::series::Told;
 use super::story::{self, CLOSED, FIRST, SECOND, STRANGE, THIRD, UNTOLD};
-use super::words::{flag_part, readable, short};
+use super::words::{chatted, flag_part, readable, short};
 use super::world::{JOB, OURSELVES, PROJECT};
 use crate::sandbox::pagure::{Comment, Flag};
 
@@ -184,7 +184,7 @@ pub(super) fn show(report: &Report, screen: &mut Screen) -> std::io::Result<()> 
         screen.line(&[board, part(look, end.as_str())])?;
     }
     for line in report.image.messages.iter().flat_map(|said| said.lines()) {
-        screen.line(&[part(Look::Plain, format!("   {line}"))])?;
+        screen.line(&[part(Look::Plain, format!("   {}", chatted(line)))])?;
     }
     Ok(())
 }
