@@ -155,6 +155,9 @@ pub struct PublishedBuild {
     pub build: String,
     /// What tells its content from another one.
     pub digest: String,
+    /// The commit that it was made of, where that is told.
+    #[serde(default)]
+    pub sha: Option<CommitSha>,
 }
 
 /// A series as it was last heard of.

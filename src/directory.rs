@@ -44,6 +44,8 @@ pub struct Connection {
     pub is_forge: bool,
     /// Whether our comments there can be edited, so that one is kept up to date.
     pub edits: bool,
+    /// Whether messages there can follow a run: they are edited, or programs listen.
+    pub follows: bool,
     /// What the operator says of people there.
     pub people: People,
     /// Whether people have no other lasting id there than their name.

@@ -210,13 +210,15 @@ struct Template {
     names: Vec<String>,
     /// An environment that shares everything with [`ENVIRONMENT`] and owns this one template.
     home: Environment<'static>,
+    /// The same, where quoted values are replaced by others of their shape.
+    shadow: Option<Environment<'static>>,
 }
 
 impl Text {
     /// Parses `source`.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
         guard::text(source)?;
-        Self::in_home(source, ENVIRONMENT.clone())
+        Self::in_home(source, ENVIRONMENT.clone(), None)
     }
 
     /// Parses `source`, which is YAML once its gaps are filled: no value can be more there than
@@ -225,17 +227,25 @@ impl Text {
         guard::definition(source)?;
         let mut home = ENVIRONMENT.clone();
         home.set_formatter(definition::write);
-        Self::in_home(source, home)
+        let mut shadow = ENVIRONMENT.clone();
+        shadow.set_formatter(definition::write_shadow);
+        Self::in_home(source, home, Some(shadow))
     }
 
-    fn in_home(source: &str, mut home: Environment<'static>) -> Result<Self, ExpressionError> {
-        home.add_template_owned(TEXT, source.to_owned())
-            .map_err(|error| ExpressionError::from_engine(&error, source))?;
+    fn in_home(
+        source: &str,
+        mut home: Environment<'static>,
+        mut shadow: Option<Environment<'static>>,
+    ) -> Result<Self, ExpressionError> {
+        for home in [&mut home].into_iter().chain(&mut shadow) {
+            home.add_template_owned(TEXT, source.to_owned())
+                .map_err(|error| ExpressionError::from_engine(&error, source))?;
+        }
         let names = home
             .get_template(TEXT)
             .map(|template| sorted(template.undeclared_variables(true)))
             .map_err(|error| ExpressionError::from_engine(&error, source))?;
-        Ok(Self(Arc::new(Template { source: source.to_owned(), names, home })))
+        Ok(Self(Arc::new(Template { source: source.to_owned(), names, home, shadow })))
     }
 
     /// The text as it was written.
@@ -250,8 +260,22 @@ impl Text {
 
     /// The text with its gaps filled, at most [`TEXT_MAX_BYTES`] long.
     pub fn render(&self, context: &Value) -> Result<String, ExpressionError> {
+        self.render_in(&self.0.home, context)
+    }
+
+    /// As [`Text::render`] of a definition, with harmless words in the place of all that was
+    /// quoted: it has the shape that its author meant, whatever the values are.
+    pub fn render_shadow(&self, context: &Value) -> Result<String, ExpressionError> {
+        self.render_in(self.0.shadow.as_ref().unwrap_or(&self.0.home), context)
+    }
+
+    fn render_in(
+        &self,
+        home: &Environment<'static>,
+        context: &Value,
+    ) -> Result<String, ExpressionError> {
         let mut page = Page::default();
-        let rendered = self.0.home.get_template(TEXT).and_then(|template| {
+        let rendered = home.get_template(TEXT).and_then(|template| {
             template.render_captured_to(context.clone(), &mut page)?;
             Ok(())
         });

@@ -47,7 +47,7 @@ pub fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     series::list(settings, &mut directory)?;
     trees::list(settings, &mut directory)?;
     labs::list(settings, &mut directory)?;
-    let bus = Connection { forms: Bus::FORMS, ..Connection::default() };
+    let bus = Connection { forms: Bus::FORMS, follows: true, ..Connection::default() };
     directory.insert(connection_name("bus", None)?, bus);
     Ok(directory)
 }

@@ -74,6 +74,23 @@ impl Node {
         read::parse(text)
     }
 
+    /// Whether lists and mappings are the same in both, whatever the words are.
+    pub fn has_shape_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Scalar(_), Self::Scalar(_)) => true,
+            (Self::List(own), Self::List(others)) => {
+                let mut pairs = own.iter().zip(others);
+                own.len() == others.len() && pairs.all(|(own, other)| own.has_shape_of(other))
+            }
+            (Self::Map(own), Self::Map(others)) => {
+                let mut pairs = own.iter().zip(others);
+                own.len() == others.len()
+                    && pairs.all(|((_, own), (_, other))| own.has_shape_of(other))
+            }
+            (Self::Scalar(_) | Self::List(_) | Self::Map(_), _) => false,
+        }
+    }
+
     /// A text that is nothing but a text, whatever it looks like.
     pub fn quoted(text: impl Into<String>) -> Self {
         Self::Scalar(Scalar::quoted(text))

@@ -140,6 +140,9 @@ pub struct BoardsEvent {
     pub run: RunId,
     /// The kinds of boards.
     pub boards: Vec<String>,
+    /// How many kinds of boards there are besides that are too many.
+    #[serde(default)]
+    pub left_out: usize,
     /// Why nobody could tell.
     #[serde(default)]
     pub refusal: Option<String>,
@@ -181,11 +184,8 @@ impl ArtifactEvent {
         files.sort_by(|one, other| (&one.name, &one.url).cmp(&(&other.name, &other.url)));
         let mut parts = Vec::new();
         for file in files {
+            // A mirror is no other content.
             parts.push(file.name.as_str());
-            // A mirror is no other content, where checksums say what is there.
-            if file.checksums.is_empty() {
-                parts.push(&file.url);
-            }
             parts.extend(file.checksums.iter().flat_map(|(of, sum)| [of.as_str(), sum.as_str()]));
         }
         hash(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())

@@ -237,7 +237,7 @@ impl Lava {
             Standing::Scheduled => waits("it has a board"),
             Standing::Running => (BuildState::Running, None),
             Standing::Complete => {
-                let (verdict, reason) = self.results(job.id).await?;
+                let (verdict, reason) = self.results(job).await?;
                 (BuildState::Finished(verdict), Some(reason))
             }
             Standing::Incomplete => {

@@ -3,6 +3,8 @@
 //! The text around a value is the operator's, and the value may be anybody's.  A line break, a
 //! comma or a colon in it would be read as the end of a scalar and the beginning of something else,
 //! so that only what is plain in every place stands there bare; the filter `json` quotes the rest.
+//! What is quoted may have been put where quotes mean nothing: so the definition is filled in once
+//! more with harmless words, and has to have the same shape.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Output, State, Value};
@@ -34,6 +36,33 @@ pub(super) fn write(
         | ValueKind::Plain
         | ValueKind::Invalid
         | _ => Err(not_plain()),
+    }
+}
+
+/// As [`write`], with harmless words in the place of those that were quoted.
+pub(super) fn write_shadow(
+    output: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    let quoted = value.as_str().filter(|_| value.is_safe());
+    match quoted.map(serde_json::from_str::<serde_json::Value>) {
+        Some(Ok(json)) => output.write_str(&harmless(&json).to_string()).map_err(Error::from),
+        Some(Err(_)) | None => write(output, state, value),
+    }
+}
+
+/// A value of the same shape, with other words.
+fn harmless(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(_) => Value::String("x".to_owned()),
+        Value::Array(values) => values.iter().map(harmless).collect(),
+        Value::Object(fields) => {
+            let named = |(number, value)| (format!("k{number}"), harmless(value));
+            fields.values().enumerate().map(named).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 

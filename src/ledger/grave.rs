@@ -7,6 +7,7 @@ use super::{LedgerError, known, record};
 use crate::decision::SubjectState;
 use crate::run::{Run, RunState};
 use crate::subject::RunId;
+use crate::subject::{CommitSha, SubjectKind};
 
 /// Puts the buried action `seq` back in line, if that can still do good.
 pub(super) fn open(
@@ -51,9 +52,14 @@ fn outlived(transaction: &Transaction<'_>, run: &Run) -> Result<Option<&'static 
         select.query_row([run.subject.key()], |row| row.get(0)).optional()?;
     let state = body.map(|body| serde_json::from_str::<SubjectState>(&body)).transpose()?;
     Ok(state.and_then(|state| {
-        let is_head = state.head.as_ref().is_some_and(|head| head.as_str() == run.revision);
+        let is_artifact = run.subject.kind == SubjectKind::Artifact;
+        let newest = state.builds.last().map(|build| build.build.as_str());
+        let head = state.head.as_ref().map(CommitSha::as_str);
+        let is_head = Some(run.revision.as_str()) == if is_artifact { newest } else { head };
         if !state.is_open {
             Some("its pull request is closed")
+        } else if run.supersede && !is_head && is_artifact {
+            Some("a newer build of it is known by now")
         } else if run.supersede && !is_head {
             Some("its pull request has another head by now")
         } else {

@@ -73,6 +73,18 @@ impl Ledger {
         .await
     }
 
+    /// Whether rules were asked about what the message of this identity tells.
+    pub async fn was_news(&self, id: MessageId) -> Result<bool, LedgerError> {
+        self.read(move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM messages AS m JOIN events AS e ON e.message = m.seq \
+                 WHERE m.id = ?1 AND e.decision ->> '$.not_news' IS NULL)",
+            )?;
+            Ok(select.query_row([id.as_str()], |row| row.get(0))?)
+        })
+        .await
+    }
+
     /// The messages in the inbox after entry `after`, oldest first, at most `count`.
     pub async fn inbox(&self, after: i64, count: u32) -> Result<Vec<Waiting>, LedgerError> {
         self.read(move |db| {

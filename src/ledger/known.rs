@@ -35,9 +35,7 @@ pub fn load(connection: &Connection, event: &Event, now: i64) -> Result<Known, L
         Event::Push(push) => about_subject(connection, &subject, &push.head)?,
         Event::Series(event) => series::about(connection, event, now)?,
         Event::Applied(event) => series::about_branch(connection, event)?,
-        Event::Artifact(event) => {
-            about_revision(connection, (&subject, &event.artifact.build), RUNS_MAX)?
-        }
+        Event::Artifact(event) => boards::about_artifact(connection, event)?,
         Event::Boards(event) => boards::about(connection, event)?,
         Event::Build(build) => about_build(connection, build)?,
     };
@@ -209,11 +207,13 @@ fn siblings(connection: &Connection, run: &Run) -> Result<Vec<Run>, LedgerError>
 }
 
 /// The last verdict of the run's rule on its subject; one that says nothing of the change does
-/// not count.
+/// not count, nor one that was told to nobody because the run was ordered again.
 fn previous_of_run(connection: &Connection, run: &Run) -> Result<Option<Verdict>, LedgerError> {
     let mut select = connection.prepare_cached(
         "SELECT state FROM runs WHERE subject = ?1 AND rule = ?2 AND id <> ?3 AND is_done = 1 \
-         AND state <> 'skipped' AND body ->> '$.cancelling' IS NULL ORDER BY ordered_at DESC, changed_at DESC LIMIT 1",
+         AND state <> 'skipped' AND body ->> '$.cancelling' IS NULL \
+         AND NOT (state = 'error' AND number IS NOT NULL \
+         AND coalesce(body ->> '$.retry.left', 0) > 0) ORDER BY ordered_at DESC, changed_at DESC LIMIT 1",
     )?;
     let word: Option<String> = select
         .query_row(params![run.subject.key(), run.rule, run.id.as_str()], |row| row.get(0))

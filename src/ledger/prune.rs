@@ -20,6 +20,8 @@ pub struct Keep {
 enum Age {
     Ordinary,
     Dead,
+    /// A day: what has not come by then does not come.
+    Orphan,
 }
 
 /// What is forgotten, in an order in which nothing points at what is gone: rows older than `?1`,
@@ -84,7 +86,7 @@ const STATEMENTS: &[(Age, &str)] = &[
          heard_at < ?1 LIMIT ?2)",
     ),
     (
-        Age::Ordinary,
+        Age::Orphan,
         "DELETE FROM orphans WHERE seq IN (SELECT seq FROM orphans WHERE \
          heard_at < ?1 LIMIT ?2)",
     ),
@@ -99,6 +101,9 @@ impl Ledger {
     /// How many rows one transaction deletes, so that nobody waits long for the writer.
     const PRUNED_AT_ONCE: usize = 500;
 
+    /// How long an event waits at most for the one that it continues.
+    const ORPHANS_KEPT: Duration = Duration::from_hours(24);
+
     /// Forgets what is older than `keep` says, and returns how many rows that were.
     pub async fn prune(&self, keep: Keep) -> Result<usize, LedgerError> {
         let before = |age: Duration| {
@@ -106,11 +111,13 @@ impl Ledger {
             self.now().saturating_sub(age)
         };
         let (ordinary, dead) = (before(keep.ordinary), before(keep.dead));
+        let orphan = before(keep.ordinary.min(Self::ORPHANS_KEPT));
         let mut total = 0;
         for (age, statement) in STATEMENTS {
             let before = match age {
                 Age::Ordinary => ordinary,
                 Age::Dead => dead,
+                Age::Orphan => orphan,
             };
             loop {
                 let deleted = self

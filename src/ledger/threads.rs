@@ -175,8 +175,15 @@ fn keep(
     )?;
     let (siblings, all): (i64, i64) =
         count.query_row([of], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if siblings >= ORPHANS_MAX || all >= ORPHANS_TOTAL_MAX {
-        return Ok("too many wait already for messages that they continue");
+    if siblings >= ORPHANS_MAX {
+        return Ok("too many wait already for the message that it continues");
+    }
+    if all >= ORPHANS_TOTAL_MAX {
+        // What has waited longest waits in vain.
+        transaction.execute(
+            "DELETE FROM orphans WHERE seq = (SELECT seq FROM orphans ORDER BY seq LIMIT 1)",
+            [],
+        )?;
     }
     let mut insert = transaction.prepare_cached(
         "INSERT INTO orphans (thread, identity, message, body, heard_at) \

@@ -19,20 +19,22 @@ use crate::worker::Site;
 
 /// What they can do.
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
-    let mut insert = |kind: &str, name: &str, forms: &'static [Form]| -> anyhow::Result<()> {
-        let letters = kind == "mail";
-        let connection = Connection { forms, letters, ..Connection::default() };
-        directory.insert(connection_name(kind, Some(name))?, connection);
-        Ok(())
-    };
+    let mut insert =
+        |kind: &str, name: &str, (forms, follows): (&'static [Form], bool)| -> anyhow::Result<()> {
+            let letters = kind == "mail";
+            let connection = Connection { forms, letters, follows, ..Connection::default() };
+            directory.insert(connection_name(kind, Some(name))?, connection);
+            Ok(())
+        };
     for name in settings.mail.keys() {
-        insert("mail", name, Mail::FORMS)?;
+        insert("mail", name, (Mail::FORMS, false))?;
     }
-    for name in settings.mattermost.keys() {
-        insert("mattermost", name, Mattermost::FORMS)?;
+    // By a webhook nothing can be edited.
+    for (name, mattermost) in &settings.mattermost {
+        insert("mattermost", name, (Mattermost::FORMS, mattermost.token.is_some()))?;
     }
-    for name in settings.slack.keys() {
-        insert("slack", name, Slack::FORMS)?;
+    for (name, slack) in &settings.slack {
+        insert("slack", name, (Slack::FORMS, slack.token.is_some()))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The message bus: what happens to runs, for programs that listen.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
@@ -99,9 +99,9 @@ pub struct Bus {
     post: Arc<dyn Post>,
     speech: Speech,
     clock: Clock,
-    /// Of which runs it was told that they were ordered, in a language where all else refers to
-    /// that.
-    triggered: Mutex<HashSet<RunId>>,
+    /// What was told last of which runs, for languages in which a stage is told once, and all else
+    /// refers to the first.
+    told: Mutex<HashMap<RunId, Stage>>,
 }
 
 impl Bus {
@@ -114,7 +114,7 @@ impl Bus {
 
     /// A reporter that writes to `post`.
     pub fn new(post: Arc<dyn Post>, speech: Speech, clock: Clock) -> Self {
-        Self { post, speech, clock, triggered: Mutex::default() }
+        Self { post, speech, clock, told: Mutex::default() }
     }
 
     async fn say(&self, language: Language, report: &Report) -> Result<(), Failure> {
@@ -129,34 +129,33 @@ impl Bus {
                 None => Ok(()),
             },
             Language::Eiffel => {
-                let is_told = self.is_triggered(&report.run);
+                let is_told = self.told_last(&report.run).is_some();
                 for event in eiffel::about_run(report, name, (now, is_told)) {
                     self.post.post(event).await?;
                 }
-                self.remember(report);
                 Ok(())
             }
         }
     }
 
-    fn is_triggered(&self, run: &RunId) -> bool {
-        self.triggered.lock().unwrap_or_else(PoisonError::into_inner).contains(run)
+    fn told_last(&self, run: &RunId) -> Option<Stage> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).get(run).copied()
     }
 
     fn remember(&self, report: &Report) {
-        let mut triggered = self.triggered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         match report.stage {
             // Nothing was said.
             Stage::Held => {}
             Stage::Queued | Stage::Running => {
-                if triggered.len() >= Self::TRIGGERED_MAX {
-                    triggered.clear();
+                if told.len() >= Self::TRIGGERED_MAX {
+                    told.clear();
                 }
-                triggered.insert(report.run.clone());
+                told.insert(report.run.clone(), report.stage);
             }
             // Nothing more will be said of it.
             Stage::Done(_) => {
-                triggered.remove(&report.run);
+                told.remove(&report.run);
             }
         }
     }
@@ -169,9 +168,14 @@ impl Reporter for Bus {
     async fn tell(&self, report: &Report, _attempt: Try) -> Result<(), Failure> {
         match report.form {
             Form::Message => {
+                let is_told = self.told_last(&report.run) == Some(report.stage);
                 for language in &self.speech.languages {
-                    self.say(*language, report).await?;
+                    // That one more board has ended is no stage in the words of others.
+                    if *language == Language::Pointsman || !is_told {
+                        self.say(*language, report).await?;
+                    }
                 }
+                self.remember(report);
                 Ok(())
             }
             Form::Flag | Form::Comment => Err(Failure::give_up(anyhow!(

@@ -30,13 +30,18 @@ impl Build {
             names.insert("parameters".to_owned(), json!(parameters));
         }
         // It is called by its file: it is long.
-        let definition = rendered(definition, &self.job, &expression::context(&names))?;
-        let parsed = Node::parse(&definition);
-        parsed.map_err(|malformed| Outcome::Failed {
-            expression: self.job.clone(),
-            error: format!("once filled in it is no YAML: {malformed}"),
-        })?;
-        Ok((parameters, Some(definition)))
+        let context = expression::context(&names);
+        let failed = |error: String| Outcome::Failed { expression: self.job.clone(), error };
+        let text = rendered(definition, &self.job, &context)?;
+        let parsed = Node::parse(&text)
+            .map_err(|malformed| failed(format!("once filled in it is no YAML: {malformed}")))?;
+        let shadow = definition.render_shadow(&context).map_err(|error| failed(error.message))?;
+        let is_meant = Node::parse(&shadow).is_ok_and(|shadow| shadow.has_shape_of(&parsed));
+        if !is_meant {
+            let words = "a value adds to it: let it stand alone where it is, with `| json`";
+            return Err(failed(words.to_owned()));
+        }
+        Ok((parameters, Some(text)))
     }
 }
 
@@ -87,4 +92,54 @@ pub(super) fn again(run: &Run) -> Option<(Run, Action)> {
         ..run.clone()
     };
     Some(ordered(next, order, retry.left.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rules::fixture::name;
+
+    fn rendered(definition: &str, value: &str) -> Result<String, String> {
+        let build = Build {
+            on: name("builds.main"),
+            job: "jobs/smoke.yaml".to_owned(),
+            reference: None,
+            parameters: Vec::new(),
+            definition: Some(Text::definition(definition).unwrap()),
+            each: None,
+            retries: 0,
+        };
+        match build.render(&json!({ "v": value, "list": ["a", "b: c"] })) {
+            Ok((_, definition)) => Ok(definition.unwrap()),
+            Err(Outcome::Failed { expression, error }) => Err(format!("{expression}: {error}")),
+            Err(other) => Err(other.as_str().to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_value_adds_nothing_to_a_definition_wherever_it_was_put() {
+        let places =
+            ["note: '{{ v | json }}'", "{ a: --tag={{ v | json }} }", "x: [1, {{ v | json }}x]"];
+        for place in places {
+            rendered(place, "a word").unwrap();
+        }
+        let hostile = [
+            ("{ note: '{{ v | json }}' }", "', priority: 100, x: '"),
+            ("{ a: --tag={{ v | json }} }", "a, EVIL: b"),
+            ("x: [y {{ v | json }}]", "a, b"),
+        ];
+        for (definition, value) in hostile {
+            let error = rendered(definition, value).unwrap_err();
+            assert!(error.contains("adds to it") || error.contains("no YAML"), "{error}");
+            assert!(!error.contains(value));
+        }
+        rendered("a: {{ v | json }}\nb: {{ list | json }}\n", "', x: [").unwrap();
+        let error = rendered("a: [{{ v }}", "x").unwrap_err();
+        assert!(
+            error.starts_with("jobs/smoke.yaml: once filled in it is no YAML: line "),
+            "{error}"
+        );
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn take_note(
     known: &Known,
     decision: &mut Decision,
 ) -> Result<(), String> {
-    if known.is_repeat {
+    if is_repeat(rules, on, known) {
         return Err("this was told before".to_owned());
     }
     if rules.about(event, Breadth::Indexed).next().is_none() {
@@ -46,7 +46,8 @@ pub(super) fn take_note(
         ));
         return Ok(());
     }
-    let at = on.at.map(jiff::Timestamp::as_millisecond);
+    // A clock that runs ahead would make all that follows late.
+    let at = on.at.map(|at| at.as_millisecond().min(known.now));
     let is_late = matches!((at, state.at), (Some(at), Some(known)) if at < known);
     decision.subject = Some(SubjectState {
         is_open: true,
@@ -61,6 +62,20 @@ pub(super) fn take_note(
         }
     }
     Ok(())
+}
+
+/// Whether it was told before.  What was refused is none that was heard: its producer may have
+/// been named since.
+fn is_repeat(rules: &RuleSet, on: &ArtifactEvent, known: &Known) -> bool {
+    let producers = &rules.directory.producers;
+    let may_announce = producers.may_announce(&on.instance, &on.artifact.name);
+    if on.event != EventKind::ArtifactPublished || !may_announce {
+        return known.is_repeat;
+    }
+    let builds = known.subject.as_ref().map(|state| state.builds.as_slice()).unwrap_or_default();
+    let digest = on.digest();
+    let is_it = |known: &PublishedBuild| known.build == on.artifact.build && known.digest == digest;
+    builds.iter().any(is_it) || (known.is_repeat && builds.len() >= SubjectState::BUILDS_MAX)
 }
 
 fn unknown_producer(on: &ArtifactEvent) -> String {
@@ -78,7 +93,11 @@ pub(super) fn is_republished(on: &ArtifactEvent, known: &Known) -> bool {
 fn with_build(state: &SubjectState, on: &ArtifactEvent) -> Vec<PublishedBuild> {
     let mut builds = state.builds.clone();
     builds.retain(|known| known.build != on.artifact.build);
-    builds.push(PublishedBuild { build: on.artifact.build.clone(), digest: on.digest() });
+    builds.push(PublishedBuild {
+        build: on.artifact.build.clone(),
+        digest: on.digest(),
+        sha: on.change.sha.clone(),
+    });
     let surplus = builds.len().saturating_sub(SubjectState::BUILDS_MAX);
     builds.drain(..surplus);
     builds
@@ -101,7 +120,7 @@ fn cancel(
     let run = Run { state: end, cancelling: Some(reason), ..run.clone() };
     let scene =
         Scene { rules, voice, known, is_outdated: false, is_of_old_head: false, changed: &[] };
-    decision.actions.extend(scene.states(&run, Stage::Done(Verdict::Cancelled), None));
+    decision.actions.extend(scene.told(&run, Stage::Done(Verdict::Cancelled), None));
     decision.runs.push(run);
 }
 
@@ -109,6 +128,9 @@ fn cancel(
 fn why(outcome: Outcome) -> String {
     if let Outcome::Failed { expression, error } = outcome {
         return format!("`{expression}` cannot be evaluated: {error}");
+    }
+    if let Outcome::Lacks { what } = outcome {
+        return format!("it needs {what}");
     }
     outcome.as_str().to_owned()
 }
@@ -141,8 +163,13 @@ pub(super) fn take_note_of_boards(
     match ordered {
         Ok((runs, mut actions)) => {
             decision.remarks.push(format!("it runs on {}", found.boards.join(", ")));
+            if found.left_out > 0 {
+                let (left_out, max) = (found.left_out, ArtifactEvent::BOARDS_MAX);
+                let remark = format!("{left_out} kinds of boards are left out: {max} is the most");
+                decision.remarks.push(remark);
+            }
             let scene = Scene { changed: &runs, ..case.scene() };
-            let told = runs.first().map(|all| scene.states(all, Stage::Queued, None));
+            let told = runs.first().map(|all| scene.told(all, Stage::Queued, None));
             actions.extend(told.unwrap_or_default());
             decision.actions.extend(actions);
             decision.runs.extend(runs);

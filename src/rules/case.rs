@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::texts::Voice;
-use super::{Mode, NoticeRule, Rule, RuleSet, text, trust};
+use super::{Mode, NoticeRule, Rule, RuleSet, artifact, text, trust};
 use crate::action::{Action, Notice, Task};
 use crate::decision::{Decision, Known, Outcome, SubjectState};
 use crate::event::Event;
@@ -17,6 +17,12 @@ use crate::subject::{ConnectionName, Subject};
 fn names(rules: &RuleSet, event: &Event, known: &Known) -> Value {
     let mut names = event.names();
     count(rules, event, &mut names);
+    if let Event::Artifact(on) = event
+        && let Some(Value::Object(artifact)) = names.get_mut("artifact")
+    {
+        let is_republished = artifact::is_republished(on, known);
+        artifact.insert("republished".to_owned(), is_republished.into());
+    }
     if let (Event::Build(_), Some(map)) = (event, names.as_object_mut()) {
         map.insert("previous".to_owned(), serde_json::json!({ "verdict": known.previous }));
         let run = known.run.as_ref();

@@ -44,6 +44,10 @@ pub(super) fn take_note(
     let is_found = run.state == RunState::Ordered && !state.is_done();
     let reason = build.reason.clone();
     let run = Run { state, ticket, reason, ..run.clone() };
+    // Nobody looks after it any more, and its build may go on: it is not ordered again.
+    let is_given_up = state == RunState::Done(Verdict::Error) && build.number.is_none();
+    let retry = run.retry.clone().filter(|_| !is_given_up || run.ticket.number.is_none());
+    let run = Run { retry, ..run };
     decision.remarks.push(format!("run {} is {}", run.id, run.state.as_str()));
     if is_found {
         let after = rules.directory.find(&run.connection).and_then(|connection| connection.builds);
@@ -132,9 +136,14 @@ fn about_foreign_build(
         return Err("this was told before".to_owned());
     }
     let is_asked_for = is_asked_for(rules, build);
+    // Another system than ours has jobs of the same names, and nobody could be asked.
+    let is_elsewhere = build.connection.is_none() && build.instance.is_some();
     // A verdict without a run id may be that of our own build, whose number is not known yet.
-    let may_be_ours = known.runs.first().filter(|_| build.run.is_none());
-    if build.run.is_some() || (build.verdict.is_some() && may_be_ours.is_none()) {
+    let may_be_ours = known.runs.first().filter(|_| build.run.is_none() && !is_elsewhere);
+    let tells_enough = is_elsewhere
+        || build.verdict.is_some()
+        || (build.event != EventKind::BuildFinished && is_asked_for);
+    if build.run.is_some() || (tells_enough && may_be_ours.is_none()) {
         let is_known_to_be_foreign = "it is not ours, and no rule asks for it".to_owned();
         return if is_asked_for { Ok(()) } else { Err(is_known_to_be_foreign) };
     }

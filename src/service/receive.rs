@@ -105,7 +105,9 @@ impl Reader {
             let Some(host) = event.instance() else {
                 return Some("it does not tell on which host it happened".to_owned());
             };
-            if !own.iter().any(|own| own == host) {
+            let is_own = own.iter().any(|own| own == host)
+                || event.artifact().is_some_and(|_| self.announces(own, host));
+            if !is_own {
                 return Some(format!("it is about `{host}`, which is no host of `{connection}`"));
             }
             let Speaker::Projects(projects) = speaker else { return None };
@@ -116,6 +118,12 @@ impl Reader {
             })
         });
         reasons.next().map_or(Worth::Wanted, Worth::Foreign)
+    }
+
+    /// Whether `producer` is what one of `hosts` is called where it announces artifacts.
+    fn announces(&self, hosts: &[String], producer: &str) -> bool {
+        let producers = &self.directory.producers;
+        hosts.iter().any(|own| producers.name_of(own) == Some(producer))
     }
 
     /// The body without its secrets, if it has any.

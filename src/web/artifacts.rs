@@ -12,6 +12,7 @@ use super::body::Unread;
 use super::hooks::Voice;
 use crate::envelope;
 use crate::event::artifact::message::Announcement;
+use crate::ledger::LedgerError;
 use crate::message::{Message, computed_id};
 use crate::neutral;
 use crate::producer::{Announcer, Announcers};
@@ -128,16 +129,21 @@ async fn take(site: &Site, announcer: &Announcer, body: Body) -> Outcome {
     let body = site.room.read(body).await?;
     let (announcement, subject) = read(announcer, body.bytes())?;
     let build = announcement.build.clone();
-    let message = message(site, announcement)?;
+    let mut message = message(site, announcement)?;
     // Its sender is still there to be told; on the bus it would become a dead letter.
     if let Err(reason) = envelope::open(&message, &site.limits) {
         return Err(Refused::malformed(chain(&reason)));
     }
+    let later = |error: LedgerError| Refused::later(&error);
+    let is_stored = site.ledger.has_message(message.identity()).await.map_err(later)?;
+    let is_repeat = is_stored && site.ledger.was_news(message.identity()).await.map_err(later)?;
+    if is_stored && !is_repeat {
+        // No rule wanted it then, and one may now: it is another message that tells the same.
+        let now = site.ledger.clock().now().as_millisecond().to_string();
+        let id = message.id.take().unwrap_or_default();
+        message.id = Some(computed_id(&[id.as_bytes(), now.as_bytes()]));
+    }
     let id = message.identity();
-    let is_repeat = match site.ledger.has_message(id.clone()).await {
-        Ok(is_stored) => is_stored,
-        Err(error) => return Err(Refused::later(&error)),
-    };
     if !is_repeat {
         site.bus.post(message).await.map_err(|failure| match failure {
             Failure::Retry { .. } => Refused::later(&failure),

@@ -33,7 +33,9 @@ impl Worker {
         site: &Site,
         claimed: &Claimed,
     ) -> Settlement {
-        let attempt = if claimed.attempts > 1 { Try::Again } else { Try::First };
+        // One that was put off may have been tried before that.
+        let is_first = claimed.attempts <= 1 && claimed.rounds == 0;
+        let attempt = if is_first { Try::First } else { Try::Again };
         let here = Here { connection, site, now: self.ledger.clock().now().as_millisecond() };
         let ending = match &claimed.task {
             Task::Start(order) => here.start(claimed, order, attempt).await,
@@ -173,7 +175,7 @@ impl Here<'_> {
         let error = chain(failure);
         if self.is_too_old(claimed) {
             let reason = format!("what became of it cannot be told: {error}");
-            let end = self.ended(claimed, Verdict::Error, &reason);
+            let end = self.given_up(claimed, &reason);
             return Settlement::Buried(error, vec![end]);
         }
         tracing::warn!(error, "Cannot ask what became of a build now, and will ask again");
@@ -204,7 +206,7 @@ impl Here<'_> {
             }
             BuildState::Queued(_) | BuildState::Running if is_ours && self.is_too_old(claimed) => {
                 let reason = "it has no verdict after seven days";
-                Settlement::Done(vec![self.ended(claimed, Verdict::Error, reason)])
+                Settlement::Done(vec![self.given_up(claimed, reason)])
             }
             BuildState::Queued(_) | BuildState::Running
                 if is_ours || claimed.rounds < FOREIGN_ROUNDS_MAX =>
@@ -239,6 +241,12 @@ impl Here<'_> {
         Ok(Settlement::Done(match sighting.state {
             BuildState::Gone => vec![self.ended(claimed, Verdict::Cancelled, &reason)],
             BuildState::Finished(_) => vec![self.seen(claimed, &sighting)],
+            // Nobody has seen it before, so nobody watches it.
+            BuildState::Busy(_) | BuildState::Queued(_) | BuildState::Running
+                if run.is_some_and(|run| run.state == RunState::Ordered) =>
+            {
+                vec![self.seen(claimed, &sighting)]
+            }
             // It takes a moment to stop; whoever watches the run will see it.
             BuildState::Busy(_) | BuildState::Queued(_) | BuildState::Running => Vec::new(),
         }))
@@ -269,6 +277,16 @@ impl Here<'_> {
         };
         let about = (id, Some(verdict), Some(reason.to_owned()));
         self.build(EventKind::BuildFinished, about, ticket)
+    }
+
+    /// The event that nobody looks after a run any more.  Its build may go on, and is not to be
+    /// repeated beside itself: no number says that it broke.
+    fn given_up(&self, claimed: &Claimed, reason: &str) -> Event {
+        let mut event = self.ended(claimed, Verdict::Error, reason);
+        if let Event::Build(build) = &mut event {
+            build.number = None;
+        }
+        event
     }
 
     fn build(

@@ -23,25 +23,31 @@ impl Worker {
             Ok(mut boards) => {
                 boards.sort();
                 boards.dedup();
+                let left_out = boards.len().saturating_sub(ArtifactEvent::BOARDS_MAX);
                 boards.truncate(ArtifactEvent::BOARDS_MAX);
-                Ok(Settlement::Done(vec![found(survey, boards, None)]))
+                Ok(Settlement::Done(vec![found(survey, (boards, left_out), None)]))
             }
             Err(failure) => {
                 let reason =
                     format!("nobody could tell which boards there are: {}", chain(&failure));
-                let event = found(survey, Vec::new(), Some(reason));
+                let event = found(survey, (Vec::new(), 0), Some(reason));
                 Err((failure, vec![event]))
             }
         }
     }
 }
 
-fn found(survey: &Survey, boards: Vec<String>, refusal: Option<String>) -> Event {
+fn found(
+    survey: &Survey,
+    (boards, left_out): (Vec<String>, usize),
+    refusal: Option<String>,
+) -> Event {
     Event::Boards(Box::new(BoardsEvent {
         event: EventKind::BoardsFound,
         on: survey.artifact.clone(),
         run: survey.run.clone(),
         boards,
+        left_out,
         refusal,
     }))
 }

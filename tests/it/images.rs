@@ -77,6 +77,20 @@ async fn an_image_announced_by_http_is_the_same_and_announced_again_it_is_nothin
 }
 
 #[tokio::test]
+async fn the_message_itself_can_say_on_which_boards() {
+    let of_message = RULES.replace("{ tag = \"nano\" }", "\"artifact.boards\"");
+    let mut lab = Lab::open(&of_message, &["beagle", "qemu", "rk3399"]).await;
+    let mut image = image(&lab.world, BUILD);
+    image["boards"] = serde_json::json!(["qemu", "rk3399", "qemu"]);
+    assert_eq!(lab.announce(&image).await, 202);
+    lab.plays_until(2).await;
+    lab.world.finish().await;
+    let boards: Vec<_> = lab.lava.jobs().into_iter().map(|job| job.device_type).collect();
+    assert_eq!(boards, ["qemu", "rk3399"]);
+    lab.world.end().await;
+}
+
+#[tokio::test]
 async fn other_content_under_a_known_build_id_is_flagged_and_not_tested() {
     let mut lab = three(RULES).await;
     let mut image = image(&lab.world, BUILD);

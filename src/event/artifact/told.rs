@@ -88,15 +88,21 @@ fn label(field: &'static str, text: &str) -> Checked {
     if is_label { Ok(()) } else { Err((field, "only letters, digits and `._:+-`".to_owned())) }
 }
 
+/// An address that is fetched over a network: `file:` would be read where the job is run.
 fn address(field: &'static str, url: &str) -> Checked {
+    const SCHEMES: [&str; 4] = ["http", "https", "ftp", "tftp"];
     let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic());
     let is_address = url.split_once("://").is_some_and(|(scheme, rest)| {
-        !rest.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        is_known && !rest.is_empty() && !rest.starts_with('/')
     });
     if url.len() <= ArtifactEvent::URL_MAX && is_plain && is_address {
         Ok(())
     } else {
-        Err((field, "one of the addresses is none, or too long".to_owned()))
+        Err((
+            field,
+            "one of the addresses is none of http, https, ftp or tftp, or too long".to_owned(),
+        ))
     }
 }
 

@@ -27,8 +27,10 @@ impl Lava {
     /// gone is not told of its boards.
     pub(super) async fn boards_by(&self, query: &[(&str, &str)]) -> Result<Boards, Failure> {
         let what = self.what("list the boards of");
+        // Without an order a page may show again what the last one has shown.
+        let ordered = [&[("ordering", "hostname")], query].concat();
         let (devices, count): (Vec<Device>, u64) =
-            self.client.all((&["devices"], query), PAGES, &what).await?;
+            self.client.all((&["devices"], &ordered), PAGES, &what).await?;
         self.tell_of_more(devices.len(), count, "boards");
         let known = devices.len();
         if known == 0 {
@@ -36,7 +38,7 @@ impl Lava {
         }
         let what = self.what("list the workers of");
         let (workers, _): (Vec<Worker>, u64) =
-            self.client.all((&["workers"], &[]), PAGES, &what).await?;
+            self.client.all((&["workers"], &[("ordering", "hostname")]), PAGES, &what).await?;
         let workers: BTreeSet<String> =
             (workers.into_iter()).filter(Worker::is_online).map(|worker| worker.hostname).collect();
         let is_usable = |device: &Device| {
@@ -49,7 +51,8 @@ impl Lava {
     /// The tags of boards, by their names.
     async fn tags(&self) -> Result<BTreeMap<String, Tag>, Failure> {
         let what = self.what("list the tags of");
-        let (tags, _): (Vec<Tag>, u64) = self.client.all((&["tags"], &[]), PAGES, &what).await?;
+        let place: super::client::Place<'_> = (&["tags"], &[("ordering", "id")]);
+        let (tags, _): (Vec<Tag>, u64) = self.client.all(place, PAGES, &what).await?;
         Ok(tags.into_iter().map(|tag| (tag.name.clone(), tag)).collect())
     }
 

@@ -25,9 +25,9 @@ const NAME_MAX_CHARS: usize = 60;
 
 impl Lava {
     /// The verdict of a job that ran to its end, and why.
-    pub(super) async fn results(&self, job: u64) -> Result<(Verdict, String), Failure> {
+    pub(super) async fn results(&self, job: &Job) -> Result<(Verdict, String), Failure> {
         let what = self.what("ask for the results of a job on");
-        let id = job.to_string();
+        let id = job.id.to_string();
         let suites = self.suites(&id, &what).await?;
         let path = ["jobs", &id, "tests"];
         let place: super::client::Place<'_> = (&path, &[("ordering", "id")]);
@@ -44,7 +44,7 @@ impl Lava {
             }
             cases.extend(beyond.results);
         }
-        Ok(verdict(&cases, &suites, is_whole))
+        Ok(verdict(&cases, &suites, (is_whole, job.has_tests())))
     }
 
     /// Why a job broke off, as far as LAVA tells.
@@ -72,7 +72,7 @@ impl Lava {
     async fn suites(&self, job: &str, what: &str) -> Result<BTreeMap<u64, String>, Failure> {
         let path = ["jobs", job, "suites"];
         let (suites, _): (Vec<Suite>, u64) =
-            self.client.all((&path, &[]), SUITE_PAGES, what).await?;
+            self.client.all((&path, &[("ordering", "id")]), SUITE_PAGES, what).await?;
         Ok(suites.into_iter().map(|suite| (suite.id, suite.name)).collect())
     }
 }
@@ -90,7 +90,11 @@ fn error(case: &Case) -> Option<String> {
 }
 
 /// How the results of a job count.
-fn verdict(cases: &[Case], suites: &BTreeMap<u64, String>, is_whole: bool) -> (Verdict, String) {
+fn verdict(
+    cases: &[Case],
+    suites: &BTreeMap<u64, String>,
+    (is_whole, has_tests): (bool, bool),
+) -> (Verdict, String) {
     let suite = |case: &Case| suites.get(&case.suite).map_or("?", String::as_str);
     let tests: Vec<&Case> = cases.iter().filter(|case| suite(case) != OWN_SUITE).collect();
     let count = match (tests.len(), is_whole) {
@@ -107,7 +111,11 @@ fn verdict(cases: &[Case], suites: &BTreeMap<u64, String>, is_whole: bool) -> (V
             (_, _) if !is_whole => format!("none of {count} tests failed"),
             (_, passed) => format!("{passed} of {count} tests passed, none failed"),
         };
-        return (Verdict::Success, words);
+        // A script that dies before it says anything has not passed.
+        let is_silent = tests.is_empty() && has_tests;
+        let is_unknown = tests.iter().any(|case| case.result == "unknown");
+        let is_sure = !is_silent && !is_unknown;
+        return (if is_sure { Verdict::Success } else { Verdict::Unstable }, words);
     }
     let called = |case: &&Case| {
         let name = format!("{}/{}", suite(case), case.name);

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::neutral;
 use crate::subject::RunId;
+use crate::yaml::Node;
 
 /// How long LAVA's own words may be where we repeat them, in characters.
 pub(super) const WORDS_MAX_CHARS: usize = 200;
@@ -32,6 +33,19 @@ pub(super) struct Job {
     health: String,
     #[serde(default)]
     failure_comment: Option<String>,
+    #[serde(default)]
+    definition: Option<String>,
+}
+
+impl Job {
+    /// Whether tests are run in it, as its definition says.
+    pub(super) fn has_tests(&self) -> bool {
+        let definition = self.definition.as_deref().and_then(|text| Node::parse(text).ok());
+        let actions = definition.as_ref().and_then(|definition| definition.get("actions"));
+        actions.is_some_and(|actions| {
+            actions.items().iter().any(|action| action.get("test").is_some())
+        })
+    }
 }
 
 /// How far a job is.

@@ -2,23 +2,42 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{RUNS_MAX, about_revision, is_outdated, previous_of_run, verdict};
+use super::{is_outdated, previous_of_run, run, runs, subject_state, verdict};
 use crate::action::{OnBoard, Stage};
 use crate::decision::{Known, Waiting};
-use crate::event::artifact::BoardsEvent;
+use crate::event::artifact::{ArtifactEvent, BoardsEvent};
 use crate::ledger::LedgerError;
 use crate::run::Run;
 
 /// The most runs on boards that are looked at: each kind of board may have several.
 const ON_BOARDS_MAX: i64 = 1100;
 
+/// The most runs of an artifact that a decision is told of: several rules may run it on many
+/// boards.
+const RUNS_MAX: u32 = 2000;
+
+/// What is known of an artifact: what is open of it, and what was ordered for the build.
+pub(super) fn about_artifact(
+    connection: &Connection,
+    event: &ArtifactEvent,
+) -> Result<Known, LedgerError> {
+    let subject = event.subject().key();
+    let mut select = connection.prepare_cached(
+        "SELECT body FROM runs WHERE subject = ?1 AND (is_done = 0 \
+         OR (revision = ?2 AND body ->> '$.artifact.part.board' IS NULL)) \
+         ORDER BY body ->> '$.artifact.part.board' IS NOT NULL, ordered_at DESC LIMIT ?3",
+    )?;
+    let runs = runs(select.query(params![subject, event.artifact.build, RUNS_MAX])?)?;
+    Ok(Known { subject: subject_state(connection, &subject)?, runs, ..Known::default() })
+}
+
 /// What is known of an artifact whose boards were asked for.
 pub(super) fn about(connection: &Connection, event: &BoardsEvent) -> Result<Known, LedgerError> {
-    let subject = event.on.subject().key();
-    let revision = event.on.artifact.build.as_str();
-    let mut known = about_revision(connection, (&subject, revision), RUNS_MAX)?;
-    if let Some(own) = known.runs.iter().find(|run| run.id == event.run) {
-        known.previous = previous_of_run(connection, own)?;
+    let subject = subject_state(connection, &event.on.subject().key())?;
+    let mut known = Known { subject, ..Known::default() };
+    if let Some(own) = run(connection, &event.run)? {
+        known.previous = previous_of_run(connection, &own)?;
+        known.runs.push(own);
     }
     Ok(known)
 }

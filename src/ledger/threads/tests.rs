@@ -299,7 +299,7 @@ async fn few_wait_for_one_and_nothing_large_does() {
     let many: Vec<Value> = (0..25).map(nth).collect();
     world.hears(&many).await;
     assert_eq!(world.count("orphans"), 20);
-    assert!(world.said().ends_with("too many wait already for messages that they continue"));
+    assert!(world.said().ends_with("too many wait already for the message that it continues"));
     let mut large = finished();
     large["build"]["thread"]["of"] = "other".into();
     large["build"]["reason"] = "x".repeat(70_000).into();

@@ -59,7 +59,7 @@ impl Case<'_> {
             }
         };
         let scene = Scene { changed: &runs, ..self.scene() };
-        let told = runs.first().map(|all| scene.states(all, Stage::Queued, None));
+        let told = runs.first().map(|all| scene.told(all, Stage::Queued, None));
         wanted.actions.extend(told.unwrap_or_default());
         wanted.actions.extend(actions);
         wanted.runs.extend(runs);
@@ -153,6 +153,12 @@ impl Case<'_> {
         whole: &Run,
         boards: &[String],
     ) -> Result<Ordered, Outcome> {
+        if build.each.is_none() {
+            return Err(Outcome::Lacks { what: "`for_each`, which it had before".to_owned() });
+        }
+        // The rule may be another one than when the boards were asked for.
+        let ticket = Ticket { job: build.job.clone(), ..Ticket::default() };
+        let whole = &Run { connection: build.on.clone(), ticket, ..whole.clone() };
         let all = with_part(whole, BoardPart::All(Some(boards.to_vec())));
         let all = Run { state: RunState::Queued, ..all };
         let mut ordered = (vec![all], Vec::new());

@@ -1,7 +1,7 @@
 //! A run on one kind of board: how it ends, and what that means for the run on all of them.
 
 use crate::action::{OnBoard, Stage};
-use crate::decision::Decision;
+use crate::decision::{Decision, Waiting};
 use crate::rules::report::Scene;
 use crate::rules::text;
 use crate::run::{BoardPart, Run, RunState};
@@ -40,9 +40,9 @@ pub(super) fn boards(known: &[OnBoard], changed: &[Run]) -> Vec<OnBoard> {
 
 /// What a change of `changed`, the runs on one board, means for the run on all of them.
 pub(in crate::rules) fn moved(scene: &Scene<'_>, changed: &[Run], decision: &mut Decision) {
-    let Some(whole) = scene.known.whole.as_ref().filter(|whole| !whole.run.state.is_done()) else {
-        return;
-    };
+    // One that has ended goes on where a run that was given up is dug out.
+    let is_wanted = |whole: &&Waiting| whole.run.cancelling.is_none();
+    let Some(whole) = scene.known.whole.as_ref().filter(is_wanted) else { return };
     let boards = boards(&scene.known.on_boards, changed);
     let meant = match whole.run.artifact.as_ref().map(|of| &of.part) {
         Some(BoardPart::All(Some(meant))) => meant.len(),
@@ -58,19 +58,16 @@ pub(in crate::rules) fn moved(scene: &Scene<'_>, changed: &[Run], decision: &mut
         whole.run.state
     };
     let has_ended = changed.iter().any(|run| run.state.is_done());
-    if state == whole.run.state && !has_ended {
+    if state == whole.run.state && (!has_ended || state.is_done()) {
         return;
     }
     let run = Run { state, ..whole.run.clone() };
     let scene = Scene { changed, is_outdated: whole.is_outdated, ..*scene };
     if let Some(stage) = text::stage(state) {
-        let told = if state.is_done() {
+        if state.is_done() {
             decision.remarks.push(format!("run {} is {}", run.id, state.as_str()));
-            scene.told(&run, stage, whole.previous)
-        } else {
-            scene.states(&run, stage, whole.previous)
-        };
-        decision.actions.extend(told);
+        }
+        decision.actions.extend(scene.told(&run, stage, whole.previous));
     }
     decision.runs.push(run);
 }

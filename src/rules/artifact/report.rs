@@ -34,7 +34,11 @@ impl Scene<'_> {
                 .is_some_and(|(subject, _)| subject.kind == SubjectKind::PullRequest);
             let has_place =
                 (!is_forge || change.is_some()) && (to.form != Form::Comment || is_proposal);
-            let is_past = self.is_outdated && to.form != Form::Message;
+            let is_past = match to.form {
+                Form::Message => false,
+                Form::Flag => self.is_outdated || self.is_overtaken(run, change.as_ref()),
+                Form::Comment => self.is_outdated || self.is_overtaken(run, None),
+            };
             if !has_place || is_past || !self.wants_of_artifact(run, to, (stage, previous)) {
                 continue;
             }
@@ -44,7 +48,15 @@ impl Scene<'_> {
         actions
     }
 
-    /// Whether it is told: a state and what can be edited follow the run, all else waits for its
+    /// Whether a newer build of the artifact is known; one of the same commit, where that is said.
+    fn is_overtaken(&self, run: &Run, change: Option<&(Subject, CommitSha)>) -> bool {
+        let builds = self.known.subject.as_ref().map(|state| state.builds.as_slice());
+        let newer = builds.unwrap_or_default().iter().rev();
+        let mut newer = newer.take_while(|known| known.build != run.revision);
+        newer.any(|known| change.is_none_or(|(_, sha)| known.sha.as_ref() == Some(sha)))
+    }
+
+    /// Whether it is told: a state, and what can be edited, follow the run; all else waits for its
     /// end.
     fn wants_of_artifact(
         &self,
@@ -54,7 +66,12 @@ impl Scene<'_> {
     ) -> bool {
         let is_kept = to.form == Form::Comment && self.edits(&to.to);
         let Stage::Done(verdict) = stage else {
-            return to.when != When::Never && (to.form == Form::Flag || is_kept);
+            return match to.form {
+                _ if to.when == When::Never => false,
+                Form::Flag => true,
+                Form::Comment => is_kept && stage == Stage::Running,
+                Form::Message => to.when == When::Always && self.follows(to),
+            };
         };
         if to.when != When::Never && (to.form == Form::Flag || is_kept) {
             return true;
@@ -66,6 +83,10 @@ impl Scene<'_> {
             When::Failed => verdict.is_bad(),
             When::Never => false,
         }
+    }
+
+    fn follows(&self, to: &ReportTo) -> bool {
+        self.rules.directory.find(&to.to).is_some_and(|connection| connection.follows)
     }
 
     fn report_of_artifact(

@@ -41,12 +41,13 @@ impl<'s> Definitions<'s> {
         self.faults
     }
 
-    /// The file that a rule calls `job`.
+    /// The file that a rule calls `job`: the outermost, as copies may be kept further in.
     fn find(&self, job: &str) -> Option<&'s RuleSource> {
         let is_it = |name: &str| {
             name == job || name.strip_suffix(job).is_some_and(|folder| folder.ends_with('/'))
         };
-        self.files.iter().find(|source| is_it(&source.name)).copied()
+        let found = self.files.iter().filter(|source| is_it(&source.name));
+        found.min_by_key(|source| source.name.split('/').count()).copied()
     }
 
     /// The nearest to `job` of those that there are.
@@ -221,6 +222,13 @@ impl Reader<'_, '_, '_> {
     /// Whether what is said of artifacts is said of artifacts.
     pub(super) fn check_artifacts(&mut self) {
         let kinds = self.spec.on.as_slice();
+        let is_series = |kind: &EventKind| kind.family() == Family::Series;
+        let retries = self.spec.build.as_ref().and_then(|build| build.retries);
+        if retries.is_some() && kinds.iter().any(is_series) {
+            let span = self.span(&["build", "retries"]);
+            let message = "builds of series are not ordered again: somebody asks for them";
+            self.inspection.fault(span, message, None);
+        }
         let is_too_early = |kind: &EventKind| {
             matches!(kind, EventKind::ArtifactCreated) || kind.family() == Family::Boards
         };

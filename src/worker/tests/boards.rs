@@ -1,254 +1,14 @@
 //! Artifacts on boards: a run on each kind, and one summary.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use async_trait::async_trait;
-use serde_json::json;
-
-use super::Backoff;
-use crate::action::{Form, Lookup, Notice, Order, Report, Ticket};
-use crate::clock::{Clock, Hand, from_millis};
-use crate::directory::{Connection, Directory};
+use crate::action::{Form, Report, Stage};
 use crate::event::artifact::ArtifactEvent;
-use crate::event::{Event, EventKind};
-use crate::executors::{BuildState, Executor, Lab, Sighting, Try};
-use crate::ledger::intake::{Found, Intake};
-use crate::ledger::{Decide, Ledger};
-use crate::message::Message;
-use crate::producer::{Producer, ProducerSettings};
-use crate::remote::Failure;
-use crate::reporters::Reporter;
-use crate::rules::fixture::name;
-use crate::rules::{RuleSet, RuleSource, decide};
+use crate::ledger::queue::DugOut;
+use crate::ledger::view::actions::ActionState;
 use crate::subject::Verdict;
-use crate::worker::{Site, Worker};
 
-const RULES: &str = r#"
-[[rule]]
-name = "smoke"
-on = "artifact.published"
-where = { artifact = "nano-*" }
-build = { on = "lab.main", job = "jobs/smoke.yaml", for_each = { device_type = { tag = "nano" } }, parameters = { SUITE = "smoke" } }
-report = [{ to = "chat.ops" }, { to = "list.ci" }, { to = "origin", as = "flag" }, { to = "origin", as = "comment" }]
-"#;
+mod lab;
 
-const JOB: &str = "device_type: {{ device_type }}\n\
-                   job_name: smoke {{ artifact.name }}\n\
-                   suite: {{ parameters.SUITE }}\n\
-                   url: {{ artifact.files.rootfs.url }}\n\
-                   sum: {{ artifact.files.rootfs.sha256 }}\n\
-                   arch: {{ artifact.metadata.arch | json }}\n";
-
-/// A lab, and everybody who is told something.
-#[derive(Default)]
-struct Lab_ {
-    boards: Mutex<Vec<String>>,
-    /// How the jobs on a board end, the first first; then they pass.
-    ends: Mutex<BTreeMap<String, Vec<Verdict>>>,
-    jobs: Mutex<Vec<(Order, Option<Verdict>)>>,
-    busy: Mutex<usize>,
-    told: Mutex<Vec<Report>>,
-}
-
-impl Lab_ {
-    fn sighting(&self, index: usize) -> Sighting {
-        let jobs = self.jobs.lock().unwrap();
-        let (order, end) = &jobs[index];
-        let state = end.map_or(BuildState::Running, BuildState::Finished);
-        let number = Some(index as u64 + 1);
-        let url = number.map(|number| format!("https://lab.example/job/{number}"));
-        let ticket = Ticket { job: order.job.clone(), queued: None, number, url };
-        let reason = end.filter(|end| end.is_bad()).map(|end| format!("it was {end}"));
-        Sighting { state, ticket, run: Some(order.run.clone()), reason }
-    }
-}
-
-#[async_trait]
-impl Executor for Lab_ {
-    async fn start(&self, order: &Order, _: Try) -> Result<Sighting, Failure> {
-        let mut busy = self.busy.lock().unwrap();
-        if *busy > 0 {
-            *busy -= 1;
-            let (state, ticket) = (BuildState::Busy("full".to_owned()), Ticket::default());
-            return Ok(Sighting { state, ticket, run: None, reason: None });
-        }
-        drop(busy);
-        let board = order.board.clone().unwrap_or_default();
-        let mut ends = self.ends.lock().unwrap();
-        let ends = ends.entry(board).or_default();
-        let end = if ends.is_empty() { Verdict::Success } else { ends.remove(0) };
-        let mut jobs = self.jobs.lock().unwrap();
-        jobs.push((order.clone(), Some(end)));
-        let index = jobs.len() - 1;
-        drop(jobs);
-        let state = BuildState::Queued(None);
-        Ok(Sighting { state, reason: None, ..self.sighting(index) })
-    }
-
-    async fn inspect(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
-        let index = usize::try_from(lookup.ticket.number.unwrap()).unwrap() - 1;
-        Ok(self.sighting(index))
-    }
-
-    async fn cancel(&self, lookup: &Lookup) -> Result<Sighting, Failure> {
-        if let Some(number) = lookup.ticket.number {
-            let index = usize::try_from(number).unwrap() - 1;
-            self.jobs.lock().unwrap()[index].1 = Some(Verdict::Cancelled);
-        }
-        self.inspect(lookup).await
-    }
-}
-
-#[async_trait]
-impl Lab for Lab_ {
-    async fn boards(&self, tags: &[String]) -> Result<Vec<String>, Failure> {
-        assert_eq!(tags, ["nano"]);
-        Ok(self.boards.lock().unwrap().clone())
-    }
-}
-
-#[async_trait]
-impl Reporter for Lab_ {
-    async fn tell(&self, report: &Report, _: Try) -> Result<(), Failure> {
-        self.told.lock().unwrap().push(report.clone());
-        Ok(())
-    }
-
-    async fn notify(&self, _: &Notice, _: Try) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-struct World {
-    _folder: tempfile::TempDir,
-    hand: Hand,
-    ledger: Ledger,
-    decide: Decide,
-    worker: Worker,
-    lab: Arc<Lab_>,
-}
-
-fn directory() -> Directory {
-    let host = |host: &str| vec![host.to_owned()];
-    let mut directory = Directory::default();
-    let lab = Connection {
-        hosts: host("lab.example"),
-        builds: Some(Duration::from_secs(10)),
-        takes_definitions: true,
-        has_boards: true,
-        retries: 2,
-        ..Connection::default()
-    };
-    let forge = Connection {
-        hosts: host("forge.example"),
-        forms: &[Form::Flag, Form::Comment],
-        is_forge: true,
-        edits: true,
-        ..Connection::default()
-    };
-    let chat = Connection { forms: &[Form::Message], ..Connection::default() };
-    directory.insert(name("lab.main"), lab);
-    directory.insert(name("forge.main"), forge);
-    directory.insert(name("list.ci"), Connection { letters: true, ..chat.clone() });
-    directory.insert(name("chat.ops"), chat);
-    let producer =
-        ProducerSettings { artifacts: vec!["nano-*".to_owned()], hosts: Vec::new(), token: None };
-    directory.producers.insert("images".to_owned(), Producer::new(&producer).unwrap());
-    directory
-}
-
-impl World {
-    fn new(boards: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let hand = Hand::at(from_millis(super::START));
-        let clock = Clock::manual(hand.clone());
-        let ledger = Ledger::open(&folder.path().join("l.db"), clock).unwrap();
-        let source = |name: &str, text: &str| RuleSource { name: name.into(), text: text.into() };
-        let sources = [source("r/rules.toml", RULES), source("r/jobs/smoke.yaml", JOB)];
-        let rules = RuleSet::parse(&sources, Arc::new(directory())).unwrap();
-        let decide: Decide = Arc::new(move |event, known| decide(&rules, event, known));
-        let lab = Arc::new(Lab_::default());
-        *lab.boards.lock().unwrap() = boards.iter().map(|board| (*board).to_owned()).collect();
-        let minute = Backoff { min: Duration::from_mins(1), max: Duration::from_mins(8) };
-        let site = || Site { host: "lab.example".to_owned(), poll: minute, ..Site::nowhere() };
-        let place = || Site { reporter: Some(Arc::<Lab_>::clone(&lab)), ..site() };
-        let there = Site {
-            executor: Some(Arc::<Lab_>::clone(&lab)),
-            lab: Some(Arc::<Lab_>::clone(&lab)),
-            ..site()
-        };
-        let sites = BTreeMap::from([
-            (name("lab.main"), there),
-            (name("forge.main"), place()),
-            (name("chat.ops"), place()),
-            (name("list.ci"), place()),
-        ]);
-        let worker = Worker::new(ledger.clone(), Arc::clone(&decide), sites, (minute, 3));
-        Self { _folder: folder, hand, ledger, decide, worker, lab }
-    }
-
-    async fn hears(&self, on: ArtifactEvent) {
-        let id = format!("{}/{}", on.artifact.build, on.digest());
-        let message = Message { id: Some(id), ..Message::default() };
-        let found = Found::Events(vec![Event::Artifact(Box::new(on))], None);
-        let (id, digest) = (message.identity(), message.digest());
-        let intake = Intake { source: "test", id, digest, message, inbox: None, found };
-        let (stored, _) = self.ledger.put(vec![intake], Arc::clone(&self.decide)).await.unwrap();
-        drop(stored);
-    }
-
-    /// Does all that is due, then moves the hand to what is due next, until nothing is.
-    async fn ends(&self) {
-        for _ in 0..50 {
-            self.worker.drain().await.unwrap();
-            let mut due = Vec::new();
-            for connection in self.worker.connections() {
-                due.extend(self.ledger.next_due(&connection).await.unwrap());
-            }
-            let Some(next) = due.into_iter().min() else { return };
-            self.hand.forward_to(from_millis(next));
-        }
-        panic!("there is no end of it");
-    }
-
-    fn told(&self, form: Form) -> Vec<Report> {
-        let told = self.lab.told.lock().unwrap();
-        let seam = |text: &str| text.replace('\u{2060}', "");
-        let mut told: Vec<_> = told
-            .iter()
-            .filter(|report| report.form == form)
-            .map(|report| Report { text: seam(&report.text), ..report.clone() })
-            .collect();
-        // Who is told first is not said.
-        if form == Form::Message {
-            told.sort_by_key(|report| !report.text.starts_with("**"));
-        }
-        told
-    }
-}
-
-fn image(build: &str, sum: char) -> ArtifactEvent {
-    let sha = "1".repeat(40);
-    serde_json::from_value(json!({
-        "event": EventKind::ArtifactPublished,
-        "instance": "images",
-        "artifact": {
-            "name": "nano-cortex", "version": "26.11", "build": build,
-            "url": format!("https://ci.example/nano/{build}"),
-            "files": [{
-                "name": "rootfs", "url": "https://images.example/rootfs.img",
-                "checksums": { "sha256": sum.to_string().repeat(64) },
-            }],
-            "metadata": { "arch": "arm64, \"v8\"" },
-        },
-        "change": {
-            "instance": "forge.example", "project": "nano/os", "number": 7, "sha": sha,
-        },
-    }))
-    .unwrap()
-}
+use lab::{RULES, World, image};
 
 #[tokio::test]
 async fn an_image_is_tested_on_each_kind_of_board_and_there_is_one_summary() {
@@ -317,6 +77,25 @@ async fn an_image_is_tested_on_each_kind_of_board_and_there_is_one_summary() {
     ");
     let of = |report: &Report| report.board.as_ref().unwrap().word.clone();
     assert!(comments.iter().all(|comment| of(comment) == of(&comments[0])));
+}
+
+#[tokio::test]
+async fn what_can_follow_a_run_is_told_of_each_board_that_ends() {
+    let rules = RULES.replace("{ to = \"chat.ops\" }", "{ to = \"bus.all\" }");
+    let world = World::with(&rules, &["beagle", "qemu"]);
+    world.hears(image("41", 'a')).await;
+    world.ends().await;
+    let told = world.told(Form::Message);
+    let done = |report: &Report| {
+        let boards = &report.artifact.as_ref().unwrap().boards;
+        boards.iter().filter(|one| matches!(one.stage, Stage::Done(_))).count()
+    };
+    let steps: Vec<_> = told.iter().map(|told| (told.stage.as_str(), done(told))).collect();
+    let letter = ("success", 2);
+    assert_eq!(steps, [("queued", 0), ("running", 1), ("success", 2), letter]);
+    let comments: Vec<_> = world.told(Form::Comment).iter().map(done).collect();
+    assert_eq!(comments.last(), Some(&2));
+    assert!(!comments.contains(&0), "it is there once there is something to tell");
 }
 
 #[tokio::test]
@@ -394,4 +173,38 @@ async fn nothing_is_tested_that_nobody_announces_who_may() {
     let jobs = world.lab.jobs.lock().unwrap();
     assert_eq!(jobs.len(), 1);
     assert_eq!(jobs[0].1, Some(Verdict::Success), "it was not cancelled by what may not be");
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_dug_out_and_changes_the_verdict_of_all() {
+    let world = World::new(&["beagle", "qemu"]);
+    *world.lab.is_closed.lock().unwrap() = true;
+    world.hears(image("41", 'a')).await;
+    world.ends().await;
+    assert_eq!(world.told(Form::Message)[0].stage.as_str(), "error");
+    *world.lab.is_closed.lock().unwrap() = false;
+    for buried in world.ledger.actions(Some(ActionState::Buried), 10).await.unwrap() {
+        assert_eq!(world.ledger.dig_out(buried.seq).await.unwrap(), DugOut::Back);
+    }
+    world.ends().await;
+    let stages: Vec<_> = world.told(Form::Message).iter().map(|told| told.stage.as_str()).collect();
+    assert_eq!(stages.iter().filter(|stage| **stage == "success").count(), 2, "{stages:?}");
+}
+
+#[tokio::test]
+async fn what_is_published_anew_under_a_known_id_can_be_told_of() {
+    let rules = format!(
+        "{RULES}\n[[rule]]\nname = 'flag'\non = 'artifact.published'\n\
+         when = ['artifact.republished']\n\
+         notify = [{{ to = 'chat.ops', text = '{{{{ artifact.name }}}} {{{{ artifact.build }}}} is another one' }}]"
+    );
+    let world = World::with(&rules, &["beagle"]);
+    world.hears(image("41", 'a')).await;
+    world.ends().await;
+    assert!(world.lab.noticed.lock().unwrap().is_empty());
+    world.hears(image("41", 'b')).await;
+    world.ends().await;
+    let noticed = world.lab.noticed.lock().unwrap().join("");
+    assert!(noticed.contains("nano-cortex 41 is another one"), "{noticed}");
+    assert_eq!(world.lab.jobs.lock().unwrap().len(), 1);
 }
