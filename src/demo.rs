@@ -1,5 +1,5 @@
-//! The demo: the real service between a Pagure, a Patchwork and a Jenkins that are stand-ins on
-//! this machine.
+//! The demo: the real service between a Pagure, a Patchwork, a Jenkins, a LAVA and a chat that are
+//! stand-ins on this machine.
 //!
 //! A story is played over real HTTP and the embedded bus; what stands at its end is gathered and
 //! compared with what is right.  Everything is in a folder that is removed at the end.
@@ -21,6 +21,7 @@ use crate::ledger::Ledger;
 use crate::service::Service;
 use crate::telemetry::{self, Output, StartError};
 
+mod boards;
 mod check;
 mod narrator;
 mod report;
@@ -88,6 +89,9 @@ async fn play(options: Options, screen: Screen, stop: CancellationToken) -> anyh
     start_logging(&prepared.settings)?;
     let service = Service::start(prepared, Clock::system()).await?;
     let (ledger, address) = (service.ledger.clone(), service.address);
+    if let Some(address) = address {
+        world.open(address);
+    }
     let end = CancellationToken::new();
     let mut serving = pin!(service.run(end.clone()));
     let told = tokio::select! {
@@ -175,7 +179,7 @@ fn introduce(screen: &mut Screen) -> std::io::Result<()> {
     ])?;
     screen.line(&[part(
         Look::Plain,
-        "machine; the service is the real one, over real HTTP, and this is its only rule:",
+        "machine; the service is the real one, over real HTTP, and these are its rules:",
     )])?;
     screen.line(&[])?;
     for line in RULES.lines() {

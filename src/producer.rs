@@ -73,6 +73,15 @@ impl Producers {
         self.0.get(instance).or_else(|| self.0.values().find(is_at))
     }
 
+    /// The name in the settings of the one that messages call `instance`.
+    pub fn name_of(&self, instance: &str) -> Option<&str> {
+        let is_at = |(_, producer): &(&String, &Producer)| {
+            producer.hosts.iter().any(|host| *host == instance)
+        };
+        let known = self.0.get_key_value(instance).or_else(|| self.0.iter().find(is_at));
+        known.map(|(name, _)| name.as_str())
+    }
+
     /// Whether `instance` is one of them, and may announce `artifact`.
     pub fn may_announce(&self, instance: &str, artifact: &str) -> bool {
         self.find(instance).is_some_and(|producer| producer.may_announce(artifact))

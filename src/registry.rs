@@ -80,6 +80,7 @@ pub fn sites(
     messengers::add(settings, &mut sites, clock)?;
     series::add(settings, &mut sites, clock)?;
     trees::add(settings, &mut sites, clock)?;
+    labs::add(settings, &mut sites, clock)?;
     let (languages, name) = (settings.service.publish_as.clone(), own_name(settings));
     let speech = Speech { prefix, languages, name };
     let reporter: Arc<dyn Reporter> = Arc::new(Bus::new(bus, speech, clock.clone()));
@@ -126,6 +127,7 @@ pub async fn probe(
     findings.extend(messengers::probe(settings, clock).await?);
     findings.extend(series::probe(settings, clock).await?);
     findings.extend(trees::probe(settings, clock).await?);
+    findings.extend(labs::probe(settings, clock).await?);
     Ok(findings)
 }
 

@@ -229,13 +229,17 @@ impl RuleSet {
         }
     }
 
+    /// The kinds of events that rules name.
+    pub fn asked(&self) -> std::collections::BTreeSet<EventKind> {
+        self.rules.iter().flat_map(|rule| rule.on.iter().copied()).collect()
+    }
+
     /// The kinds of events that must be heard of for these rules to work.
     ///
     /// A rule that builds needs to hear of what changes its subject and of what becomes of its
     /// builds, whatever it says in `on`.
     pub fn kinds(&self) -> std::collections::BTreeSet<EventKind> {
-        let mut kinds: std::collections::BTreeSet<_> =
-            self.rules.iter().flat_map(|rule| rule.on.iter().copied()).collect();
+        let mut kinds = self.asked();
         let builds = |family: &[Family]| {
             let mut kinds = self
                 .rules

@@ -106,7 +106,7 @@ impl Prepared {
         let catalog = Catalog::load(&settings.topics.dirs).map_err(PrepareError::Topics)?;
         let rules = RuleSet::parse(sources, Arc::clone(&directory)).map_err(PrepareError::Rules)?;
         let reader = Reader {
-            selection: catalog.select(&rules.kinds()),
+            selection: catalog.select_asked(&rules.kinds(), &rules.asked()),
             directory,
             limits: limits(&settings),
             run_parameter: settings.service.run_parameter.clone(),

@@ -37,6 +37,8 @@ pub struct Topic {
     pub event: EventKind,
     /// The kinds of events that later messages continue: who wants these wants this topic too.
     pub with: Vec<EventKind>,
+    /// Whether what it tells is never of a build of ours: only who asks for such events wants it.
+    pub is_foreign: bool,
     /// Messages of it, and what they are read into.
     pub examples: Vec<Example>,
     bind: pattern::Pattern,
@@ -51,8 +53,10 @@ impl Topic {
         self.bind.as_str()
     }
 
-    /// Whether it is needed by whoever wants events of these kinds.
-    pub fn serves(&self, kinds: &BTreeSet<EventKind>) -> bool {
+    /// Whether it is needed by whoever wants events of these `kinds`, of which somebody has `asked`
+    /// for some.
+    pub fn serves(&self, kinds: &BTreeSet<EventKind>, asked: &BTreeSet<EventKind>) -> bool {
+        let kinds = if self.is_foreign { asked } else { kinds };
         kinds.contains(&self.event) || self.with.iter().any(|kind| kinds.contains(kind))
     }
 

@@ -12,6 +12,7 @@ use crate::registry;
 use crate::rehearsal::test::faults;
 use crate::remote::chain;
 use crate::remote::gitlab::settings::GitLabSettings;
+use crate::reporters::pagure::PagureSettings;
 use crate::rules::RuleSet;
 use crate::secret::SecretRef;
 use crate::service::{PrepareError, Prepared, amqp_plan, rule_files};
@@ -207,6 +208,9 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         add(format!("jenkins.{name}.password"), jenkins.password.as_ref());
         add(format!("jenkins.{name}.trigger_token"), jenkins.trigger_token.as_ref());
     }
+    for (name, lava) in &settings.lava {
+        add(format!("lava.{name}.token"), Some(&lava.token));
+    }
     for (name, mail) in &settings.mail {
         add(format!("mail.{name}.password"), mail.password.as_ref());
     }
@@ -229,16 +233,21 @@ fn secrets(settings: &Settings) -> Vec<(String, SecretRef)> {
         add(format!("slack.{name}.token"), slack.token.as_ref());
     }
     for (name, pagure) in &settings.pagure {
-        add(format!("pagure.{name}.token"), pagure.token.as_ref());
-        for (project, keys) in &pagure.webhook_keys {
-            for key in &keys.0 {
-                add(format!("pagure.{name}.webhook_keys.{project}"), Some(key));
-            }
-        }
-        for (project, token) in &pagure.tokens {
-            add(format!("pagure.{name}.tokens.{project}"), Some(token));
+        for (key, secret) in pagure_secrets(pagure) {
+            add(format!("pagure.{name}.{key}"), Some(secret));
         }
     }
+    secrets
+}
+
+/// The secrets of one Pagure, by their keys.
+fn pagure_secrets(pagure: &PagureSettings) -> Vec<(String, &SecretRef)> {
+    let mut secrets: Vec<_> = pagure.token.iter().map(|own| ("token".to_owned(), own)).collect();
+    for (project, keys) in &pagure.webhook_keys {
+        secrets.extend(keys.0.iter().map(|key| (format!("webhook_keys.{project}"), key)));
+    }
+    let tokens = pagure.tokens.iter();
+    secrets.extend(tokens.map(|(project, token)| (format!("tokens.{project}"), token)));
     secrets
 }
 

@@ -140,11 +140,19 @@ impl Case {
             Found::Ignored(reason, _) => explained.nothing = Some(("ignored", reason)),
             Found::Events(events, _) => {
                 for event in events {
-                    let known = match &self.ledger {
-                        Some(ledger) if !is_fresh => ledger.known(event.clone()).await?,
-                        Some(_) | None => Known::default(),
+                    let (event, known) = match &self.ledger {
+                        Some(ledger) if !is_fresh => {
+                            let event = ledger.continued(event).await?;
+                            (event.clone(), ledger.known(event).await?)
+                        }
+                        Some(_) | None => (event, Known::default()),
                     };
-                    let decision = decide_among(rules, &event, &known, Breadth::All);
+                    let decision = match left_to_tell(&event) {
+                        Some(why_not) => {
+                            Decision { not_news: Some(why_not), ..Decision::default() }
+                        }
+                        None => decide_among(rules, &event, &known, Breadth::All),
+                    };
                     explained.events.push((event, decision));
                 }
             }
@@ -163,6 +171,13 @@ impl Case {
             .map(|topic| (topic.name.clone(), topic.file.clone(), topic.event, is_wanted(topic)))
             .collect()
     }
+}
+
+/// Why nothing can be said of an event that leaves it to an earlier message what it is about.
+fn left_to_tell(event: &Event) -> Option<String> {
+    let lacks = event.lacks()?;
+    event.thread()?.of.as_ref()?;
+    Some(format!("it does not tell {lacks}, and the message that it continues is not known"))
 }
 
 fn document(explained: &Explained) -> Value {

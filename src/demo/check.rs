@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::boards;
 use super::narrator::InVain;
 use super::report::{Build, PullRequest, Report};
 use super::series;
@@ -73,6 +74,10 @@ pub(super) fn check(report: &Report) -> Vec<Claim> {
         ),
         claim("nothing tells of the build that somebody else started", foreign(report)),
         claim("the patch at fault was found with three builds more, and says so", blamed(report)),
+        claim(
+            "the image ran on each kind of board, a broken one again, and one message says it",
+            run_everywhere(report),
+        ),
         claim("nothing was lost, given up, or left to do", rest(report)),
     ]
 }
@@ -224,6 +229,28 @@ fn blamed(report: &Report) -> Vec<String> {
     }
     if checks.len() != usize::try_from(series::PATCHES).unwrap_or_default() {
         faults.push(format!("there are {} patches", checks.len()));
+    }
+    faults
+}
+
+fn run_everywhere(report: &Report) -> Vec<String> {
+    let mut faults = Vec::new();
+    let image = &report.image;
+    for board in boards::BOARDS {
+        let ends: Vec<_> =
+            image.jobs.iter().filter(|(on, _)| on == board).map(|(_, end)| end.as_str()).collect();
+        let expected: &[&str] =
+            if board == "rk3399" { &["Incomplete", "Complete"] } else { &["Complete"] };
+        if ends != expected {
+            faults.push(format!("the jobs on {board} ended {}", ends.join(", ")));
+        }
+    }
+    if image.jobs.len() != boards::JOBS {
+        faults.push(format!("there are {} jobs instead of {}", image.jobs.len(), boards::JOBS));
+    }
+    let is_whole = |said: &String| said.contains("2 of 3 boards passed");
+    if image.messages.len() != 1 || !image.messages.iter().all(is_whole) {
+        faults.push(format!("there are {} messages about it", image.messages.len()));
     }
     faults
 }

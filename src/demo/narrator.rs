@@ -111,7 +111,7 @@ impl<'a> Narrator<'a> {
     }
 
     /// Tells that one actor speaks to another, and what: a request, a topic, or the state of a flag.
-    async fn arrow(
+    pub(super) async fn arrow(
         &mut self,
         (from, to): (&str, &str),
         (look, what): Part,

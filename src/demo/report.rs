@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::boards;
 use super::check::{Claim, is_right};
 use super::narrator::Narrator;
 use super::screen::{Look, Screen, part};
 use super::series::Told;
 use super::story::{self, CLOSED, FIRST, SECOND, STRANGE, THIRD, UNTOLD};
-use super::words::{flag_part, readable, short};
+use super::words::{chatted, flag_part, readable, short};
 use super::world::{JOB, OURSELVES, PROJECT};
 use crate::sandbox::pagure::{Comment, Flag};
 
@@ -24,6 +25,8 @@ pub(super) struct Report {
     pub(super) pull_requests: Vec<PullRequest>,
     /// What became of the series.
     pub(super) series: Told,
+    /// What became of the image.
+    pub(super) image: boards::Told,
     /// Messages that could not be read.
     pub(super) dead_letters: u64,
     /// Actions that were given up.
@@ -132,6 +135,7 @@ pub(super) async fn gather(narrator: &Narrator<'_>) -> anyhow::Result<Report> {
         builds: builds.collect(),
         pull_requests,
         series: world.told_of_series(),
+        image: world.told_of_image(),
         dead_letters: counts.dead_letters,
         buried: counts.buried,
         left_to_do: narrator.ledger.left_to_do().await?,
@@ -172,6 +176,15 @@ pub(super) fn show(report: &Report, screen: &mut Screen) -> std::io::Result<()> 
             part(Look::Bad, format!("{state:<5}  ")),
             part(Look::Plain, words.as_str()),
         ])?;
+    }
+    heading(screen, "What was run on the boards, and said of it")?;
+    for (board, end) in &report.image.jobs {
+        let look = if end == "Complete" { Look::Plain } else { Look::Bad };
+        let board = part(Look::Builder, format!("   {board:<12}  "));
+        screen.line(&[board, part(look, end.as_str())])?;
+    }
+    for line in report.image.messages.iter().flat_map(|said| said.lines()) {
+        screen.line(&[part(Look::Plain, format!("   {}", chatted(line)))])?;
     }
     Ok(())
 }

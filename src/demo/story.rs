@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::boards;
 use super::narrator::Narrator;
 use super::screen::Look;
 use super::series;
@@ -37,6 +38,7 @@ pub(super) async fn play(narrator: &mut Narrator<'_>) -> anyhow::Result<()> {
     a_build_of_others(narrator).await?;
     nobody_tells(narrator).await?;
     series::play(narrator).await?;
+    boards::play(narrator).await?;
     narrator.until_idle().await
 }
 

@@ -11,6 +11,7 @@ async fn played() -> Report {
     let world = World::make().await.unwrap();
     let service = Service::start(world.prepare().unwrap(), Clock::system()).await.unwrap();
     let ledger = service.ledger.clone();
+    world.open(service.address.unwrap());
     let mut narrator = Narrator::new(&world, ledger, Screen::dark(), Pace::Fast);
     story::play(&mut narrator).await.unwrap();
     let report = report::gather(&narrator).await.unwrap();
@@ -60,9 +61,12 @@ async fn every_part_of_the_check_notices_its_fault() {
         }),
         (7, |report| report.series.built.truncate(3)),
         (7, |report| report.series.checks.swap(0, 2)),
-        (8, |report| report.buried = 1),
-        (8, |report| report.dead_letters = 1),
-        (8, |report| report.left_to_do = 1),
+        (8, |report| report.image.jobs.truncate(3)),
+        (8, |report| report.image.jobs[0].1 = "Incomplete".to_owned()),
+        (8, |report| report.image.messages.push("2 of 3 boards passed".to_owned())),
+        (9, |report| report.buried = 1),
+        (9, |report| report.dead_letters = 1),
+        (9, |report| report.left_to_do = 1),
     ];
     let report = played().await;
     let claims = check(&report);

@@ -6,8 +6,8 @@ use super::world::OURSELVES;
 /// The colour of an actor.
 pub(super) fn look_of(actor: &str) -> Look {
     match actor {
-        "pagure" | "patchwork" => Look::Forge,
-        "jenkins" => Look::Builder,
+        "pagure" | "patchwork" | "slack" => Look::Forge,
+        "jenkins" | "lava" => Look::Builder,
         OURSELVES => Look::Ours,
         _ => Look::Plain,
     }
@@ -34,6 +34,20 @@ pub(super) fn readable(comment: &str) -> String {
         }
         _ => line,
     }
+}
+
+/// A line of the chat, without its marks and the addresses of its links.
+pub(super) fn chatted(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some((before, link)) = rest.split_once('<') {
+        shown.push_str(before);
+        let Some((link, after)) = link.split_once('>') else { break };
+        shown.push_str(link.split_once('|').map_or(link, |(_, label)| label));
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown.replace(['*', '\u{2060}'], "")
 }
 
 /// The first digits of a commit.

@@ -1,22 +1,26 @@
-//! Where the demo takes place: a folder that vanishes afterwards, two stand-ins, and the settings
+//! Where the demo takes place: a folder that vanishes afterwards, stand-ins, and the settings
 //! that lead the service to them.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::series;
+use super::{boards, series};
 use crate::clock::Clock;
 use crate::rules::RuleSource;
 use crate::sandbox::jenkins::{BuildRecord, JenkinsStandIn, JobSpec, User};
+use crate::sandbox::lava::LavaStandIn;
 use crate::sandbox::pagure::{Announcement, Comment, PagureStandIn};
 use crate::sandbox::patchwork::{PatchworkStandIn, Posted};
 use crate::sandbox::repositories::Repositories;
+use crate::sandbox::slack::SlackStandIn;
 use crate::sandbox::{jenkins, pagure};
 use crate::service::Prepared;
 use crate::settings::Settings;
@@ -44,6 +48,14 @@ pub(super) struct World {
     pub(super) pagure: PagureStandIn,
     /// The Patchwork.
     pub(super) patchwork: PatchworkStandIn,
+    /// The lab with the boards.
+    pub(super) lava: LavaStandIn,
+    /// The chat.
+    pub(super) slack: SlackStandIn,
+    /// What the build system of images shows when it announces one.
+    pub(super) images_token: SecretString,
+    /// Where the service listens, once it does.
+    pub(super) door: OnceLock<SocketAddr>,
     /// The series, once it was sent.
     pub(super) posted: OnceLock<Posted>,
 }
@@ -55,9 +67,20 @@ impl World {
         let jenkins = JenkinsStandIn::start().await?;
         let pagure = PagureStandIn::start(pagure::Options::default()).await?;
         let patchwork = PatchworkStandIn::start(Clock::system()).await?;
-        let world = Self { folder, jenkins, pagure, patchwork, posted: OnceLock::new() };
+        let world = Self {
+            folder,
+            jenkins,
+            pagure,
+            patchwork,
+            lava: LavaStandIn::start(Clock::system()).await?,
+            slack: SlackStandIn::start().await?,
+            images_token: SecretString::from(secret()),
+            door: OnceLock::new(),
+            posted: OnceLock::new(),
+        };
         world.furnish_jenkins()?;
         world.furnish_pagure()?;
+        world.furnish_lab()?;
         let ada = world.furnish_patchwork()?;
         let repositories = Repositories::make(world.folder.path()).await?;
         let files = series::upstream();
@@ -69,12 +92,15 @@ impl World {
             .replace("@JENKINS@", world.jenkins.url().as_str())
             .replace("@PAGURE@", &world.pagure.url())
             .replace("@PATCHWORK@", &world.patchwork.url())
+            .replace("@LAVA@", &world.lava.url())
             .replace("@ADA@", &ada.to_string())
             .replace("@UPSTREAM@", &repositories.upstream().display().to_string())
             .replace("@SERIES@", &repositories.series().display().to_string());
         world.write("pointsman.toml", &addresses)?;
         fs::create_dir(world.path("rules")).context("cannot make the folder of the rules")?;
         world.write("rules/demo.toml", RULES)?;
+        fs::create_dir(world.path("rules/jobs")).context("cannot make the folder of the jobs")?;
+        world.write("rules/jobs/nano.yaml", boards::JOB)?;
         Ok(world)
     }
 
@@ -90,6 +116,15 @@ impl World {
             ..User::default()
         });
         self.jenkins.set_automatic(jenkins::Automatic::Nothing);
+        Ok(())
+    }
+
+    fn furnish_lab(&self) -> anyhow::Result<()> {
+        let token = secret();
+        self.write("lava-token", &token)?;
+        self.write("images-token", self.images_token.expose_secret())?;
+        self.write("slack-webhook", &self.slack.webhook(boards::CHANNEL))?;
+        boards::furnish(&self.lava, &token);
         Ok(())
     }
 
@@ -121,15 +156,21 @@ impl World {
         })?;
         self.refuse_the_real_world(&settings)?;
         let rules = RuleSource { name: "demo.toml".to_owned(), text: RULES.to_owned() };
-        Ok(Prepared::with_rules(settings, &[rules])?)
+        let job = RuleSource { name: "jobs/nano.yaml".to_owned(), text: boards::JOB.to_owned() };
+        Ok(Prepared::with_rules(settings, &[rules, job])?)
     }
 
     /// The environment comes on top of the file; whoever has variables for a real service set
     /// does not want the demo to work there.
     pub(super) fn refuse_the_real_world(&self, settings: &Settings) -> anyhow::Result<()> {
+        let is_at = |url: &url::Url, own: &str| {
+            url.as_str().trim_end_matches('/') == own.trim_end_matches('/')
+        };
         let is_ours = settings.amqp.is_none()
             && settings.ledger.path == self.path("pointsman.db")
             && settings.jenkins.values().all(|jenkins| jenkins.url == self.jenkins.url())
+            && settings.lava.values().all(|of| is_at(&of.url, &self.lava.url()))
+            && settings.slack.len() == 1
             && settings.patchwork.values().all(|of| {
                 of.url.as_str().trim_end_matches('/') == self.patchwork.url().trim_end_matches('/')
             })
@@ -141,6 +182,11 @@ impl World {
             bail!("variables that begin with `POINTSMAN_` change the demo's settings: unset them");
         }
         Ok(())
+    }
+
+    /// Where the service listens.
+    pub(super) fn open(&self, address: SocketAddr) {
+        self.door.get_or_init(|| address);
     }
 
     /// The path of a file of the demo.

@@ -211,13 +211,12 @@ impl Lava {
                 found = self.search(run).await?;
             }
         }
-        match found {
-            Some(job) => self.sighting(&job, (&ticket.job, run.clone())).await,
-            None => {
-                let (ticket, run) = (ticket.clone(), run.clone());
-                Ok(Sighting { state: BuildState::Gone, ticket, run, reason: None })
-            }
-        }
+        let (name, run) = (&ticket.job, run.clone());
+        let Some(job) = found else {
+            let ticket = ticket.clone();
+            return Ok(Sighting { state: BuildState::Gone, ticket, run, reason: None });
+        };
+        self.sighting(&job, (name, run)).await
     }
 
     /// The job `number`; nothing if there is none.

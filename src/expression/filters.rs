@@ -137,13 +137,15 @@ fn run_id(value: &Value) -> Result<Option<String>, Error> {
 }
 
 /// An object as it is, if it has no other keys than `names`; else an error that says which.
-fn only(value: &Value, names: Vec<String>) -> Result<Value, Error> {
+fn only(value: &Value, names: &Value) -> Result<Value, Error> {
     if value.kind() != ValueKind::Map {
         return Err(wrong(value, "an object"));
     }
+    let names: Vec<Value> = names.try_iter()?.collect();
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
     for key in value.try_iter()? {
         let key = key.to_string();
-        if !names.contains(&key) {
+        if !names.contains(&key.as_str()) {
             let key: String = key.chars().take(40).collect();
             let nearest = names
                 .iter()
@@ -186,13 +188,13 @@ fn verdict(value: &Value, otherwise: Option<&str>) -> Result<Option<String>, Err
         "aborted" | "cancel" | "canceled" | "cancelled" => Verdict::Cancelled,
         // Fedora CI says `info` where it had nothing to do.
         "not_built" | "notbuilt" | "not_applicable" | "info" | "skipped" => Verdict::Skipped,
-        _ => match otherwise {
-            Some(word) => return verdict(&Value::from(word), None),
-            None => {
+        _ => {
+            let Some(word) = otherwise else {
                 let message = "`verdict` does not know this word";
                 return Err(Error::new(ErrorKind::InvalidOperation, message));
-            }
-        },
+            };
+            return verdict(&Value::from(word), None);
+        }
     };
     Ok(Some(verdict.as_str().to_owned()))
 }

@@ -22,24 +22,21 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ');
 /// as files may have.  What has no address is left out; of two with one name the first counts.
 pub(super) fn files(value: &Value) -> Result<Value, Error> {
     let mut files = Files::default();
-    match value.kind() {
-        ValueKind::None => {}
-        ValueKind::Map => {
-            for key in value.try_iter()?.take(ENTRIES_MAX) {
-                files.add(key.as_str(), &value.get_item(&key)?);
-            }
+    let kind = value.kind();
+    if kind == ValueKind::Map {
+        for key in value.try_iter()?.take(ENTRIES_MAX) {
+            files.add(key.as_str(), &value.get_item(&key)?);
         }
-        ValueKind::Seq | ValueKind::Iterable => {
-            for entry in value.try_iter()?.take(ENTRIES_MAX) {
-                let name = attribute(&entry, "name");
-                files.add(name.as_ref().and_then(Value::as_str), &entry);
-            }
+    } else if matches!(kind, ValueKind::Seq | ValueKind::Iterable) {
+        for entry in value.try_iter()?.take(ENTRIES_MAX) {
+            let name = attribute(&entry, "name");
+            files.add(name.as_ref().and_then(Value::as_str), &entry);
         }
-        ValueKind::Undefined => return Err(ErrorKind::UndefinedError.into()),
-        kind => {
-            let message = format!("a list or an object of files is needed, this is a {kind}");
-            return Err(Error::new(ErrorKind::InvalidOperation, message));
-        }
+    } else if kind == ValueKind::Undefined {
+        return Err(ErrorKind::UndefinedError.into());
+    } else if kind != ValueKind::None {
+        let message = format!("a list or an object of files is needed, this is a {kind}");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
     }
     Ok(super::context(&files.listed))
 }

@@ -150,6 +150,9 @@ impl Ledger {
     /// Has what became of the build of `run` asked now instead of later; `false` for a run that is
     /// not known.
     ///
+    /// The pauses begin anew, too: who says that a build has ended may say so before the executor
+    /// knows of it, and the answer to the next question may be that it still runs.
+    ///
     /// It can be called as often as anybody likes: between two questions there are
     /// [`HURRY_PAUSE`], and a run that has ended is left alone.
     pub async fn hurry(&self, run: RunId) -> Result<bool, LedgerError> {
@@ -158,9 +161,8 @@ impl Ledger {
             .write(move |transaction| {
                 let Some(run) = known::run(transaction, &run)? else { return Ok(None) };
                 let mut update = transaction.prepare_cached(
-                    "UPDATE actions SET due_at = MAX(?2, changed_at + ?3) WHERE run = ?1 \
-                     AND kind = 'inspect' AND state = 'waiting' \
-                     AND due_at > MAX(?2, changed_at + ?3)",
+                    "UPDATE actions SET rounds = 0, due_at = MIN(due_at, MAX(?2, changed_at + ?3)) \
+                     WHERE run = ?1 AND kind = 'inspect' AND state = 'waiting'",
                 )?;
                 let pause = i64::try_from(HURRY_PAUSE.as_millis()).unwrap_or(i64::MAX);
                 update.execute(params![run.id.as_str(), now, pause])?;

@@ -52,6 +52,9 @@ pub(super) fn decision(
     }
     for run in &decision.runs {
         save_run(transaction, run, now)?;
+        if run.state.is_done() && run.artifact.is_some() {
+            hurry_what_was_put_off(transaction, run, now)?;
+        }
     }
     for action in &decision.actions {
         save_action(transaction, action, (seq, now))?;
@@ -157,6 +160,24 @@ fn save_action(
         )?;
         replace.execute(params![slot, seq, now])?;
     }
+    Ok(())
+}
+
+/// How many builds that had to wait for room are tried at once when some may have become free.
+const HURRIED_MAX: u32 = 4;
+
+/// Has those tried again now that found no room where `run` has ended, the first ones first.
+fn hurry_what_was_put_off(
+    transaction: &Transaction<'_>,
+    run: &Run,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE actions SET due_at = ?2 WHERE seq IN (SELECT seq FROM actions \
+         WHERE state = 'waiting' AND connection = ?1 AND kind = 'start' AND rounds > 0 \
+         AND due_at > ?2 ORDER BY seq LIMIT ?3)",
+    )?;
+    update.execute(params![run.connection.as_str(), now, HURRIED_MAX])?;
     Ok(())
 }
 

@@ -328,6 +328,19 @@ async fn a_run_that_is_hurried_is_asked_after_at_once_and_not_too_often() {
     assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
     assert_eq!(due().await, 60_000);
 
+    // It still ran; the next pause is a short one again, and what is due soon is not put off.
+    let asked = world.claim().await.remove(0);
+    assert_eq!(asked.rounds, 0);
+    world.settle(&asked, Settlement::Later(Duration::from_secs(3), Vec::new())).await;
+    assert!(world.ledger.hurry(run.id.clone()).await.unwrap());
+    assert_eq!(due().await, 63_000);
+    world.hand.forward_to(from_millis(START + 63_000));
+    let asked = world.claim().await.remove(0);
+    assert_eq!(asked.rounds, 0);
+    world.settle(&asked, Settlement::Later(Duration::from_mins(5), Vec::new())).await;
+    world.hand.forward_to(from_millis(START + 400_000));
+    assert_eq!(world.claim().await.remove(0).rounds, 1);
+
     let unknown = RunId::try_from("0".repeat(32)).unwrap();
     assert!(!world.ledger.hurry(unknown).await.unwrap());
 }

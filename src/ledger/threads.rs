@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::tally::Tally;
-use super::{Decide, LedgerError, intake, record};
+use super::{Decide, Ledger, LedgerError, intake, record};
 use crate::decision::Decision;
 use crate::event::Event;
 use crate::event::thread::Thread;
@@ -28,6 +28,19 @@ enum Joined {
     Waits(Event, String),
     /// It will never tell enough, and why.
     Unusable(Event, String),
+}
+
+impl Ledger {
+    /// `event`, completed by what it continues, as far as that is known.
+    pub async fn continued(&self, event: Event) -> Result<Event, LedgerError> {
+        let of = event.thread().and_then(|thread| thread.ids().1).map(str::to_owned);
+        let Some(of) = of else { return Ok(event) };
+        let head = self.read(move |db| head(db, &of)).await?;
+        Ok(match head {
+            Some(head) => event.continued(&head),
+            None => event,
+        })
+    }
 }
 
 /// Decides upon `event`, completed by what it continues, and then upon all that waited for it; or
@@ -105,8 +118,8 @@ fn checked(event: &Event) -> Result<(), String> {
 }
 
 /// What the event that is spoken of by `id` has told.
-fn head(transaction: &Transaction<'_>, id: &str) -> Result<Option<Event>, LedgerError> {
-    let mut select = transaction.prepare_cached("SELECT body FROM threads WHERE id = ?1")?;
+fn head(connection: &Connection, id: &str) -> Result<Option<Event>, LedgerError> {
+    let mut select = connection.prepare_cached("SELECT body FROM threads WHERE id = ?1")?;
     let body: Option<String> = select.query_row([id], |row| row.get(0)).optional()?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
 }

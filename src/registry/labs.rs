@@ -1,11 +1,20 @@
 //! Labs with boards, and those who announce what is run on them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::Context;
 
-use super::{connection_name, host};
+use super::{connection_name, ended_door, host};
+use crate::clock::Clock;
 use crate::directory::{Connection, Directory};
+use crate::executors::lava::{Lava, LavaSettings};
+use crate::executors::{Executor, Finding, Lab, Probe};
 use crate::producer::{Announcers, Producer};
 use crate::settings::Settings;
+use crate::subject::ConnectionName;
+use crate::worker::Site;
+use crate::worker::backoff::Backoff;
 
 /// What they can do.
 pub(super) fn list(settings: &Settings, directory: &mut Directory) -> anyhow::Result<()> {
@@ -41,4 +50,48 @@ pub fn announcers(settings: &Settings) -> anyhow::Result<Announcers> {
         announcers.insert(name.clone(), producer, token)?;
     }
     Ok(announcers)
+}
+
+/// Adds them as the worker uses them; secrets are read here.
+pub(super) fn add(
+    settings: &Settings,
+    sites: &mut BTreeMap<ConnectionName, Site>,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    for (name, of) in &settings.lava {
+        let lava = Arc::new(lava(settings, (name, of), clock)?);
+        let executor: Arc<dyn Executor> = Arc::<Lava>::clone(&lava);
+        let lab: Arc<dyn Lab> = lava;
+        let site = Site {
+            host: host(&of.url),
+            concurrency: of.concurrency,
+            poll: Backoff { min: of.poll_min, max: of.poll_max },
+            executor: Some(executor),
+            lab: Some(lab),
+            ..Site::nowhere()
+        };
+        sites.insert(connection_name("lava", Some(name))?, site);
+    }
+    Ok(())
+}
+
+/// Asks each whether it can be used.
+pub(super) async fn probe(
+    settings: &Settings,
+    clock: &Clock,
+) -> anyhow::Result<Vec<(ConnectionName, Vec<Finding>)>> {
+    let mut findings = Vec::new();
+    for (name, of) in &settings.lava {
+        let found = lava(settings, (name, of), clock)?.probe(&[]).await;
+        findings.push((connection_name("lava", Some(name))?, found));
+    }
+    Ok(findings)
+}
+
+fn lava(
+    settings: &Settings,
+    (name, of): (&str, &LavaSettings),
+    clock: &Clock,
+) -> anyhow::Result<Lava> {
+    Lava::new(name, of, ended_door(settings)?, clock.clone())
 }

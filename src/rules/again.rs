@@ -11,6 +11,7 @@ use crate::decision::Outcome;
 use crate::expression::{self, Text};
 use crate::run::{Retry, Run, RunState};
 use crate::subject::{RunId, Verdict};
+use crate::yaml::Node;
 
 /// What a job is told, and its definition where it is given one.
 pub(super) type Told = (BTreeMap<String, String>, Option<String>);
@@ -30,6 +31,11 @@ impl Build {
         }
         // It is called by its file: it is long.
         let definition = rendered(definition, &self.job, &expression::context(&names))?;
+        let parsed = Node::parse(&definition);
+        parsed.map_err(|malformed| Outcome::Failed {
+            expression: self.job.clone(),
+            error: format!("once filled in it is no YAML: {malformed}"),
+        })?;
         Ok((parameters, Some(definition)))
     }
 }

@@ -125,7 +125,8 @@ fn one(
     let line = span.clone().map_or(1, |span| inspection.line_of(span.start));
     let at = format!("{}:{line}", inspection.name);
     let is_whole = inspection.faults.len() == faults_before;
-    let mut reader = Reader { inspection, directory, definitions, table, spec: &spec };
+    let mut reader =
+        Reader { inspection, directory, definitions, table, spec: &spec, faults_before };
     if is_whole {
         // What was left out would only be missed.
         reader.check_shape(&span);
@@ -158,6 +159,8 @@ struct Reader<'a, 'b, 'd> {
     definitions: &'a mut Definitions<'d>,
     table: &'a Table,
     spec: &'a RuleSpec,
+    /// How many faults there were before this rule.
+    faults_before: usize,
 }
 
 impl Reader<'_, '_, '_> {

@@ -138,6 +138,12 @@ impl Reader {
                 build.instance = Some(host.clone());
             }
         }
+        if let Event::Artifact(on) = &mut event
+            && let Some(name) = self.directory.producers.name_of(&on.instance)
+        {
+            // So is a producer.
+            name.clone_into(&mut on.instance);
+        }
         event
     }
 
@@ -328,3 +334,6 @@ impl Receiver {
         batch.messages.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

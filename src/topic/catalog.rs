@@ -66,8 +66,18 @@ impl Catalog {
 
     /// The topics that are read into events of these kinds, or told what such events continue.
     pub fn select(&self, kinds: &BTreeSet<EventKind>) -> Selection {
-        let selected =
-            self.topics.iter().filter(|topic| topic.serves(kinds)).map(Arc::clone).collect();
+        self.select_asked(kinds, kinds)
+    }
+
+    /// As [`Catalog::select`], where somebody has asked for some of `kinds`, and the others are
+    /// wanted because of what is done: of those the topics about others' builds are left out.
+    pub fn select_asked(
+        &self,
+        kinds: &BTreeSet<EventKind>,
+        asked: &BTreeSet<EventKind>,
+    ) -> Selection {
+        let serves = |topic: &&Arc<Topic>| topic.serves(kinds, asked);
+        let selected = self.topics.iter().filter(serves).map(Arc::clone).collect();
         Selection::new(selected, Arc::clone(&self.topics))
     }
 

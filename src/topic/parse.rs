@@ -13,8 +13,8 @@ use super::{Example, Expect, Field, Topic, TopicFault, fields, hint};
 use crate::event::{Event, EventKind, Family};
 use crate::message::Message;
 
-const KEYS: [&str; 9] =
-    ["about", "bind", "event", "with", "when", "read", "also", "redact", "example"];
+const KEYS: [&str; 10] =
+    ["about", "bind", "event", "with", "foreign", "when", "read", "also", "redact", "example"];
 const EXAMPLE_KEYS: [&str; 6] = ["topic", "content_type", "headers", "body", "expect", "ignored"];
 
 /// What a topic file may refer to.
@@ -44,6 +44,7 @@ fn topic(
     let bind = bind(table, faults);
     let event = event(table, faults);
     let with = with(table, faults);
+    let is_foreign = foreign(table, faults);
     let when = table.get("when").and_then(|item| faults.expression(item, "when"));
     let read = read(name, table, faults, beside);
     let redact = paths(table, faults);
@@ -59,6 +60,7 @@ fn topic(
         about: about.to_owned(),
         event,
         with,
+        is_foreign,
         examples,
         bind,
         when,
@@ -97,6 +99,15 @@ fn kind(text: &str) -> Result<EventKind, String> {
         let known = EventKind::ALL.into_iter().filter(is_readable).map(EventKind::as_str);
         format!("there is no event `{text}`{}", hint(text, &known.collect::<Vec<_>>()))
     })
+}
+
+/// Whether what the topic tells is never of a build of ours.
+fn foreign(table: &dyn TableLike, faults: &mut Faults) -> bool {
+    let Some(item) = table.get("foreign") else { return false };
+    if item.as_bool().is_none() {
+        faults.add("foreign", "it is `true` or `false`", item.span());
+    }
+    item.as_bool().unwrap_or(false)
 }
 
 /// The kinds of events that continue those of this topic.

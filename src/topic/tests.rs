@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -19,10 +20,14 @@ mod producers;
 
 const RUN_PARAMETER: &str = super::Example::RUN_PARAMETER;
 
-fn shipped() -> Catalog {
-    // From the disk, so that a file that is new since the last build is not overlooked.
+/// From the disk, so that a file that is new since the last build is not overlooked.
+static SHIPPED: LazyLock<Catalog> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("topics");
     Catalog::load(&[folder]).unwrap()
+});
+
+fn shipped() -> Catalog {
+    SHIPPED.clone()
 }
 
 fn everything() -> Selection {

@@ -99,6 +99,23 @@ impl Room {
     }
 }
 
+/// Reads `body` to its end and keeps nothing of it; at most `body_max` bytes, and not for ever.
+pub async fn drop_all(body: Body, body_max: usize) -> Result<(), Unread> {
+    let all = async {
+        let mut stream = body.into_data_stream();
+        let mut read = 0_usize;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_broken| Unread::BrokeOff)?;
+            read = read.saturating_add(chunk.len());
+            if read > body_max {
+                return Err(Unread::TooLarge(body_max));
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(TIMEOUT, all).await.map_err(|_late| Unread::TooSlow)?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +139,18 @@ mod tests {
         assert!(matches!(Room::new(10).read(endless).await, Err(Unread::TooSlow)));
         let broken = futures_util::stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("gone"))]);
         let broken = Room::new(10).read(Body::from_stream(broken)).await;
+        assert!(matches!(broken, Err(Unread::BrokeOff)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_kept_has_a_limit_and_a_time_too() {
+        assert!(drop_all(Body::from("0123456789"), 10).await.is_ok());
+        assert!(matches!(drop_all(Body::from("0123456789"), 9).await, Err(Unread::TooLarge(9))));
+        let endless =
+            Body::from_stream(futures_util::stream::pending::<std::io::Result<Vec<u8>>>());
+        assert!(matches!(drop_all(endless, 10).await, Err(Unread::TooSlow)));
+        let broken = futures_util::stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("gone"))]);
+        let broken = drop_all(Body::from_stream(broken), 10).await;
         assert!(matches!(broken, Err(Unread::BrokeOff)));
     }
 }

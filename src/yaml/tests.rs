@@ -138,12 +138,14 @@ fn what_grows_without_end_is_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let names = vec![format!("*a{}", level - 1); 9].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{names}]\n"));
+        let line = format!("a{level}: &a{level} [{names}]\n");
+        text.push_str(&line);
     }
     assert!(refused(&text).contains("too much"));
     let mut chain = "a0: &a0 [x]\n".to_owned();
     for level in 1..80 {
-        chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+        let line = format!("a{level}: &a{level} [*a{}]\n", level - 1);
+        chain.push_str(&line);
     }
     assert!(refused(&chain).contains("deeper"));
     assert!(refused(&"[".repeat(200)).contains("deeper"));

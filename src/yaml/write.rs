@@ -160,7 +160,7 @@ fn quoted(text: &str) -> String {
                 let number = u32::from(c);
                 let escape = match number {
                     ..=0xff => format!("\\x{number:02x}"),
-                    ..=0xffff => format!("\\u{number:04x}"),
+                    0x100..=0xffff => format!("\\u{number:04x}"),
                     _ => format!("\\U{number:08x}"),
                 };
                 out.push_str(&escape);

@@ -26,13 +26,27 @@ impl Caller {
         Self { remote, token: Some(DOOR_TOKEN) }
     }
 
-    fn with_token(world: &World, token: Option<&'static str>) -> Self {
+    pub(crate) fn with_token(world: &World, token: Option<&'static str>) -> Self {
         Self { token, ..Self::at(world) }
     }
 
     /// Posts `body`; status and answer.
     async fn post(&self, headers: &[(&str, &str)], body: impl Into<String>) -> (u16, String) {
-        let url = self.remote.url(&["api", "v1", "messages"]);
+        self.post_to("messages", headers, body).await
+    }
+
+    /// Announces an artifact.
+    pub(crate) async fn announce(&self, artifact: &Value) -> (u16, String) {
+        self.post_to("artifacts", &[], artifact.to_string()).await
+    }
+
+    async fn post_to(
+        &self,
+        door: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<String>,
+    ) -> (u16, String) {
+        let url = self.remote.url(&["api", "v1", door]);
         let mut request = self.remote.request(Method::POST, url).body(body.into());
         if let Some(token) = self.token {
             request = request.header("Authorization", format!("Bearer {token}"));

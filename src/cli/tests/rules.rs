@@ -296,7 +296,7 @@ async fn the_rules_that_come_along_are_tested_in_full() {
     let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let stories = ["snowpatch", "qemu-ci", "patchew"];
     let stories = stories.map(|story| format!("series/{story}/pointsman.toml"));
-    for settings in stories.iter().map(String::as_str).chain(["quickstart.toml"]) {
+    for settings in stories.iter().map(String::as_str).chain(["quickstart.toml", "boards.toml"]) {
         let world = World::new();
         let (mut console, output, errors) = world.console("");
         let file = config.join(settings).display().to_string();

@@ -116,7 +116,7 @@ async fn builds_are_asked_for_again_of_rules_that_there_are() {
     let (_, shown) = shown.split_once('\n').unwrap();
     let (_, shown) = shown.split_once('\n').unwrap();
     insta::assert_snapshot!(shown, @"
-    ✓  kvm-boot  rules/rules.toml:3  fired: 0 actions
+    ✓  kvm-boot  rules/rules.toml:3  fired: 1 action
     → the operator asks for it again
     ");
     let outcome = world.does(&["recheck", "series/1234", "kvm-boat"]).await;

@@ -47,6 +47,22 @@ async fn every_fault_is_told_with_its_place() {
 }
 
 #[tokio::test]
+async fn two_producers_with_one_token_are_a_fault_and_it_is_not_shown() {
+    let world = World::new();
+    let settings = ["images", "packages"].map(|name| {
+        world.write(&format!("{name}-token"), "hunter2\n");
+        format!("[producer.{name}]\nartifacts = ['*']\ntoken = 'file:{name}-token'\n")
+    });
+    world.write("producers.toml", &settings.concat());
+    let outcome = world.does(&["-c", &world.file("producers.toml"), "check", "--json"]).await;
+    assert_eq!(outcome.exit, Exit::Failure);
+    let shown = outcome.output + &outcome.errors;
+    let fault = "`producer.images.token` and `producer.packages.token` are the same";
+    assert!(shown.contains(fault), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_title_in_a_parameter_is_warned_of() {
     let world = World::new();
     world.write("rules/rules.toml", &RULES.replace("{{ head.sha }}", "{{ title }}"));
@@ -122,6 +138,16 @@ async fn a_message_that_nobody_wants_is_explained_all_the_same() {
     assert!(shown.contains("no rule needs it, so it is never asked for"), "{shown}");
     assert!(shown.contains("comment.added about"), "{shown}");
     assert!(shown.contains("no rule is about it"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_message_that_continues_another_is_not_explained_without_that() {
+    let world = World::new();
+    let shown = world.shows(&["explain", "eiffel/activity.finished"]).await;
+    let why_not = "it does not tell the job, and the message that it continues is not known";
+    assert!(shown.contains(why_not), "{shown}");
+    let shown = world.shows(&["explain", "eiffel/jenkins.finished"]).await;
+    assert!(!shown.contains(why_not), "{shown}");
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Lab for Lava {
         let boards = self.boards_by(&[]).await?;
         let has_all = |device: &&Device| wanted.iter().all(|tag| device.has(tag));
         let kinds = boards.online.iter().filter(has_all);
-        let kinds = kinds.filter_map(|device| device.device_type.clone());
+        let kinds = kinds.filter_map(|device| device.kind.clone());
         let kinds: BTreeSet<String> = kinds.filter(|kind| is_kind(kind)).collect();
         Ok(kinds.into_iter().collect())
     }

@@ -212,7 +212,11 @@ impl Client {
                 .filter_map(|key| fields.get(key))
                 .chain(fields.values())
                 .find_map(first),
-            other => first(other),
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)) => first(other),
         };
         words.unwrap_or_default().replace(self.secret.expose_secret(), HIDDEN)
     }

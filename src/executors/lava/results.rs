@@ -109,11 +109,11 @@ fn verdict(cases: &[Case], suites: &BTreeMap<u64, String>, is_whole: bool) -> (V
         };
         return (Verdict::Success, words);
     }
-    let named = |case: &&Case| {
+    let called = |case: &&Case| {
         let name = format!("{}/{}", suite(case), case.name);
         wire::plain(&name, NAME_MAX_CHARS)
     };
-    let mut names: Vec<String> = failed.iter().take(NAMES_MAX).map(named).collect();
+    let mut names: Vec<String> = failed.iter().take(NAMES_MAX).map(called).collect();
     let others = failed.len().saturating_sub(NAMES_MAX);
     if others > 0 {
         names.push(format!("{others} more"));

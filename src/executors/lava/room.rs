@@ -3,7 +3,7 @@
 //! LAVA takes whatever it is given, and lets it wait.  Who gives it thousands of jobs at once has
 //! others wait behind them for days, so we keep to limits, and to what LAVA says of its queue
 //! whenever we look at it: what others submit counts, and so does what is of an answer that was
-//! lost.  Jobs that our user may not see do not count.
+//! lost.  Jobs that our user may not see do not count; jobs of ours are all those of our user.
 
 use anyhow::anyhow;
 
@@ -31,7 +31,7 @@ impl Lava {
         }
         let boards = self.boards_by(&[("device_type__name", kind)]).await?;
         let is_other = |kind_of: Option<&str>| kind_of.is_some_and(|of| of != kind);
-        if boards.online.iter().any(|board| is_other(board.device_type.as_deref())) {
+        if boards.online.iter().any(|board| is_other(board.kind.as_deref())) {
             return Err(self.unfiltered("boards"));
         }
         if boards.known == 0 {

@@ -60,8 +60,8 @@ pub(super) struct Made {
 /// A board.
 #[derive(Deserialize)]
 pub(super) struct Device {
-    #[serde(default)]
-    pub(super) device_type: Option<String>,
+    #[serde(default, rename = "device_type")]
+    pub(super) kind: Option<String>,
     /// The numbers of its tags.
     #[serde(default)]
     pub(super) tags: Vec<Value>,

@@ -167,7 +167,7 @@ async fn what_comes_out_of_order_is_decided_upon_when_it_is_whole() {
     1 build.finished rail/points@0: told 1
     2 build.started rail/points@0: it is not known to be ours, and no rule asks for it
     4 artifact.published unknown/artifacts/: it waits for the message that it continues
-    5 artifact.created rail/artifacts/nano: told 0
+    5 artifact.created rail/artifacts/nano: no rule is about it
     4 artifact.published rail/artifacts/nano: told 1
     ");
     assert_eq!(world.last()["artifact"]["artifact"]["version"], "1");
@@ -201,6 +201,17 @@ async fn a_restart_forgets_nothing() {
     world.hears(&[published()]).await;
     assert_eq!(world.count("actions"), 2);
     assert!(world.said().ends_with("4 artifact.published rail/artifacts/nano: told 1"));
+}
+
+#[tokio::test]
+async fn what_would_be_joined_can_be_asked() {
+    let mut world = World::new();
+    let event: Event = serde_json::from_value(finished()).unwrap();
+    assert_eq!(world.ledger.continued(event.clone()).await.unwrap(), event);
+    world.hears(&[triggered()]).await;
+    let whole = world.ledger.continued(event).await.unwrap();
+    assert_eq!(whole.lacks(), None);
+    assert_eq!(world.said().lines().count(), 1);
 }
 
 #[tokio::test]

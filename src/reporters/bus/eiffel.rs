@@ -15,7 +15,8 @@ use crate::subject::{SubjectKind, Verdict};
 
 /// What the types of all events begin with.
 const FAMILY: &str = "Eiffel";
-/// What we are called beside our address, and the domain that our routing keys end in.
+/// What we are called beside our address; routing keys end in it, so that a domain is one word
+/// there.
 const SENDER: &str = "pointsman";
 
 /// A type of events, and its version in the edition.
@@ -56,20 +57,15 @@ pub(super) fn about_run(
     name: &OwnName,
     (now, is_triggered): (Timestamp, bool),
 ) -> Vec<Message> {
-    let mut events = Vec::new();
-    let triggered = || (Kind::Triggered, triggered(report));
-    match report.stage {
-        Stage::Held => {}
-        Stage::Queued => events.push(triggered()),
-        Stage::Running | Stage::Done(_) if !is_triggered => events.push(triggered()),
-        Stage::Running | Stage::Done(_) => {}
-    }
-    match report.stage {
-        Stage::Held | Stage::Queued => {}
-        Stage::Running => events.push((Kind::Started, started(report))),
-        Stage::Done(verdict) => events.push((Kind::Finished, finished(report, verdict))),
-    }
-    events.into_iter().map(|(kind, data)| message(report, name, (kind, data, now))).collect()
+    let (is_first, own) = match report.stage {
+        Stage::Held => return Vec::new(),
+        Stage::Queued => (true, None),
+        Stage::Running => (!is_triggered, Some((Kind::Started, started(report)))),
+        Stage::Done(verdict) => (!is_triggered, Some((Kind::Finished, finished(report, verdict)))),
+    };
+    let first = is_first.then(|| (Kind::Triggered, triggered(report)));
+    let events = first.into_iter().chain(own);
+    events.map(|(kind, data)| message(report, name, (kind, data, now))).collect()
 }
 
 /// There is a convention for routing keys, so no prefix stands before them.
@@ -79,7 +75,9 @@ fn message(
     (kind, data, now): (Kind, Value, Timestamp),
 ) -> Message {
     let id = kind.id(report, name);
-    let mut source = json!({ "domainId": SENDER, "name": SENDER, "uri": name.as_str() });
+    // Readers know services apart by their domains.
+    let domain = name.host.as_deref().unwrap_or(SENDER);
+    let mut source = json!({ "domainId": domain, "name": SENDER, "uri": name.as_str() });
     if let (Some(source), Some(host)) = (source.as_object_mut(), &name.host) {
         source.insert("host".to_owned(), host.as_str().into());
     }
@@ -113,12 +111,12 @@ fn triggered(report: &Report) -> Value {
         "name": report.rule,
         "triggers": [{ "type": trigger, "description": report.subject.key() }],
         "executionType": "AUTOMATED",
-        "customData": custom(plain::whose(report)),
+        "customData": custom(&plain::whose(report)),
     })
 }
 
 fn started(report: &Report) -> Value {
-    let mut data = json!({ "customData": custom(plain::custom(report)) });
+    let mut data = json!({ "customData": custom(&plain::custom(report)) });
     if let (Some(data), Some(url)) = (data.as_object_mut(), &report.url) {
         data.insert("executionUri".to_owned(), url.as_str().into());
     }
@@ -128,7 +126,7 @@ fn started(report: &Report) -> Value {
 fn finished(report: &Report, verdict: Verdict) -> Value {
     let mut data = json!({
         "outcome": { "conclusion": conclusion(verdict), "description": report.text },
-        "customData": custom(plain::custom(report)),
+        "customData": custom(&plain::custom(report)),
     });
     if let (Some(data), Some(url)) = (data.as_object_mut(), &report.url) {
         let logs = json!([{ "name": report.rule, "uri": url }]);
@@ -137,7 +135,7 @@ fn finished(report: &Report, verdict: Verdict) -> Value {
     data
 }
 
-fn custom(value: Value) -> Value {
+fn custom(value: &Value) -> Value {
     json!([{ "key": SENDER, "value": value }])
 }
 

@@ -7,6 +7,9 @@ use crate::event::artifact::message::Announcement;
 use crate::reporters::contract::series;
 use crate::subject::{Subject, SubjectKind};
 
+mod cdevents;
+mod eiffel;
+mod heard;
 mod languages;
 
 /// Keeps what it is given.

@@ -93,10 +93,13 @@ impl Case<'_> {
         })
     }
 
-    /// Where the rule's run is reported.  An artifact that comes from no change has no origin.
+    /// Where the rule's run is reported.  An artifact that comes from no change that is known here
+    /// has no origin.
     fn artifact_reports(&self, rule: &Rule, on: &ArtifactEvent) -> Result<Vec<ReportTo>, Outcome> {
         let directory = &self.rules.directory;
         let origin = on.change.place().map(|(subject, _)| subject.instance);
+        // Where the change is may be a forge that nobody here knows.
+        let origin = origin.filter(|instance| directory.forge_at(instance).is_some());
         let mut reports = Vec::new();
         for report in &rule.reports {
             let instance = match (&report.to, &origin) {

@@ -110,6 +110,10 @@ impl Reader<'_, '_, '_> {
             self.inspection.fault(span, message, help);
             return None;
         };
+        if self.inspection.faults.len() > self.faults_before {
+            // What the rule lacks would only be missed there.
+            return None;
+        }
         let mut known = names.to_vec();
         known.push(PARAMETERS);
         let text = self.definitions.read(source, &known);

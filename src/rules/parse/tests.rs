@@ -3,6 +3,8 @@
 use super::super::fixture::directory;
 use super::super::{RuleSet, RuleSource};
 
+mod artifact;
+
 /// Every fault in `text`, a line each.
 fn faults(text: &str) -> String {
     let source = RuleSource { name: "r.toml".to_owned(), text: text.to_owned() };

@@ -38,20 +38,16 @@ impl Case<'_> {
         }
         let Some(tree) = &rule.git else { return self.build_series((rule, build), on, wanted) };
         let is_rebase = on.request.as_ref().is_some_and(|request| request.rebase);
-        match self.branch_of(rule).filter(|_| !is_rebase) {
-            Some(_) => {
-                self.build_series((rule, build), on, wanted)?;
-                wanted.runs.extend(self.joined_late((rule, tree), on, &wanted.others));
-                Ok(())
-            }
-            None => {
-                if !is_rebase {
-                    // What is not to be built again needs no branch.
-                    self.series_attempt(rule, on, None)?;
-                }
-                self.order_branch((rule, tree), (on, origin), wanted)
-            }
+        if self.branch_of(rule).is_some() && !is_rebase {
+            self.build_series((rule, build), on, wanted)?;
+            wanted.runs.extend(self.joined_late((rule, tree), on, &wanted.others));
+            return Ok(());
         }
+        if !is_rebase {
+            // What is not to be built again needs no branch.
+            self.series_attempt(rule, on, None)?;
+        }
+        self.order_branch((rule, tree), (on, origin), wanted)
     }
 
     /// Whether the event can be about `rule` at all: a branch is for the rules that wanted it, and

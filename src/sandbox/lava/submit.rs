@@ -80,7 +80,7 @@ impl Memory {
         let has_all = |device: &&super::memory::Kept| {
             part.tags.iter().all(|tag| device.of.tags.contains(tag))
         };
-        if !devices.iter().any(|device| has_all(device)) {
+        if !devices.iter().any(has_all) {
             return Err(Refused::devices(&format!(
                 "No devices of type {kind} are available which have all of the tags '{}'.",
                 part.tags.join(", ")

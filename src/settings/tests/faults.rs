@@ -252,6 +252,15 @@ fn files_that_cannot_be_read_are_told_and_cause_no_further_faults() {
 }
 
 #[test]
+fn the_bus_is_told_in_some_language_and_in_each_once() {
+    insta::assert_snapshot!(faults("service.publish_as = []\n"), @"a.toml:1: `service.publish_as`: is empty: nothing would be told");
+    let twice = faults("service.publish_as = ['cdevents', 'eiffel', 'cdevents']\n");
+    insta::assert_snapshot!(twice, @"a.toml:1: `service.publish_as`: names a language twice");
+    let unknown = faults("service.publish_as = ['klingon']\n");
+    assert!(unknown.contains("`pointsman`, `cdevents`, `eiffel`"), "{unknown}");
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let secret = "hunter2";
     let quoted = format!("'{secret}'");

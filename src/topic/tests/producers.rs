@@ -7,6 +7,7 @@ use super::{body_of, everything, read, shipped};
 use crate::envelope::{Limits, open};
 use crate::event::artifact::message::Announcement;
 use crate::event::{Event, EventKind};
+use crate::subject::Verdict;
 use crate::topic::read::Reading;
 
 const RUN_PARAMETER: &str = super::RUN_PARAMETER;
@@ -17,18 +18,16 @@ fn told(topic: &str, body: &Value) -> String {
 }
 
 fn line(reading: &Reading) -> String {
-    let told = |event: &Event| match event {
-        Event::Build(build) => format!(
-            "{} {:?} {:?} {:?}",
-            build.event,
-            build.job,
-            build.verdict.map(|verdict| verdict.as_str()).unwrap_or_default(),
-            build.id.as_deref().unwrap_or_default(),
-        ),
-        Event::Artifact(on) => {
-            format!("{} {:?} {:?}", on.event, on.artifact.name, on.artifact.build)
+    let told = |event: &Event| {
+        if let Event::Build(build) = event {
+            let verdict = build.verdict.map(Verdict::as_str).unwrap_or_default();
+            let id = build.id.as_deref().unwrap_or_default();
+            return format!("{} {:?} {verdict:?} {id:?}", build.event, build.job);
         }
-        other => other.kind().to_string(),
+        match event.artifact() {
+            Some(on) => format!("{} {:?} {:?}", on.event, on.artifact.name, on.artifact.build),
+            None => event.kind().to_string(),
+        }
     };
     match &reading.ignored {
         Some(_) => "ignored".to_owned(),
@@ -101,7 +100,7 @@ fn a_test_ends_as_its_result_says() {
         body["test"]["result"] = result;
         let reading = read(topic, &body).unwrap();
         let Some(Event::Build(build)) = reading.events.first() else { panic!() };
-        build.verdict.map_or("none", |verdict| verdict.as_str())
+        build.verdict.map_or("none", Verdict::as_str)
     };
     for (result, verdict) in [
         ("passed", "success"),
@@ -225,7 +224,7 @@ fn an_artifact_is_announced_with_the_keys_there_are_and_no_others() {
     insta::assert_snapshot!(error(json!({"name": ""})), @"it is empty");
     insta::assert_snapshot!(error(json!({"build": ""})), @"it is empty");
     insta::assert_snapshot!(error(json!({"producer": 7})), @"invalid type: integer `7`, expected a string");
-    insta::assert_snapshot!(error(json!({"change": 7})), @"an object is needed, this is a number");
+    insta::assert_snapshot!(error(json!({"change": 7})), @"an object is needed, this is a number; `body.change` is 7");
     insta::assert_snapshot!(error(json!({"metadata": {"deep": {}}})), @"`deep` is neither a text nor a number nor a truth");
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,11 +13,14 @@ use super::*;
 use crate::clock::{Clock, Hand};
 use crate::envelope::Limits;
 use crate::event::artifact::ArtifactEvent;
+use crate::event::{Event, EventKind};
 use crate::ledger::intake::{Found, Intake};
 use crate::ledger::{Decide, Ledger};
 use crate::producer::{Producer, ProducerSettings};
 use crate::remote::Remote;
 use crate::reporters::bus::Post;
+use crate::topic::Example;
+use crate::topic::catalog::Catalog;
 use crate::web::Worth;
 use crate::web::body::Room;
 
@@ -216,8 +219,8 @@ async fn everything_else_is_refused_and_says_why() {
     nobody, and too large: 401 {"error":"a bearer token is needed"}
     a stranger: 401 {"error":"this token is no producer's"}
     another scheme: 401 {"error":"a bearer token is needed"}
-    no JSON: 400 {"error":"the body is no announcement: EOF while parsing an object at line 1 column 1"}
-    a misspelt key: 400 {"error":"`biuld`: unknown field `biuld`, expected one of `producer`, `name`, `kind`, `version`, `build`, `url`, `files`, `boards`, `tags`, `change`, `metadata`, `at` at line 1 column 26"}
+    no JSON: 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 1"}
+    a misspelt key: 400 {"error":"`biuld`: unknown field `biuld`, expected one of `producer`, `name`, `kind`, `version`, `build`, `url`, `files`, `boards`, `tags`, `change`, `metadata`, `at`"}
     an unusable value: 400 {"error":"`url`: one of the addresses is none, or too long"}
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     too large for the service: 400 {"error":"the body has 947 bytes, the limit is 900"}
@@ -262,4 +265,34 @@ async fn without_a_token_there_is_no_door() {
     403 {"error":"this door is closed: no `producer.NAME.token` is set"}
     403 {"error":"this door is closed: no `producer.NAME.token` is set"}
     "#);
+}
+
+/// What the topic reads of the message that an announcement becomes.
+async fn by_topic(body: &str) -> Option<(Event, Event)> {
+    let door = Door::open(announcers()).await;
+    let answer = door.post(Some(IMAGES), body).await;
+    let message = door.posted().pop()?;
+    assert!(answer.starts_with("202 "), "{answer}");
+    let said = event_of(&message, "images");
+    let envelope = envelope::open(&message, &Limits::default()).unwrap();
+    let topics =
+        Catalog::load(&[]).unwrap().select(&BTreeSet::from([EventKind::ArtifactPublished]));
+    let read = topics.read(&envelope, Example::RUN_PARAMETER).unwrap().events.remove(0);
+    Some((Event::Artifact(Box::new(said)), read))
+}
+
+#[tokio::test]
+async fn the_topic_reads_what_the_door_has_read() {
+    let whole = r#"{"name": "nano-x", "kind": "image", "version": "14.2", "build": 3,
+        "url": "https://images.example/3/", "boards": ["qemu-arm64"], "tags": ["usb"],
+        "files": [{"name": "rootfs", "url": "https://images.example/3/rootfs", "size": 7}],
+        "change": {"instance": "forge.example", "project": "rail/nano", "number": 7,
+            "sha": "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00", "url": ""},
+        "metadata": {"channel": "nightly", "parts": 3, "signed": true, "none": null},
+        "at": "2026-11-20T09:24:32+01:00"}"#;
+    let nothing = r#"{"name": "nano-x", "build": "3", "kind": "", "files": null, "change": null}"#;
+    for body in [NANO, NANO_AGAIN, whole, nothing] {
+        let (said, read) = by_topic(body).await.unwrap();
+        assert_eq!(said, read);
+    }
 }

@@ -7,10 +7,8 @@ use tokio::task::JoinSet;
 use super::*;
 
 fn busy(seen: &Sighting) -> &str {
-    match &seen.state {
-        BuildState::Busy(why) => why,
-        other => panic!("{other:?}"),
-    }
+    let BuildState::Busy(why) = &seen.state else { panic!("{:?}", seen.state) };
+    why
 }
 
 #[tokio::test]

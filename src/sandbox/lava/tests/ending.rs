@@ -117,3 +117,28 @@ async fn a_job_that_is_cancelled_while_it_waits_calls_back() {
     let [callback] = <[Callback; 1]>::try_from(lab.lava.callbacks()).unwrap();
     assert_eq!(callback.body.unwrap()["status"], 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_can_begin_and_end_by_themselves() {
+    let lab = Lab::open().await;
+    lab.lava.set_outcomes("tank", vec![Outcome::breaks("no coal"), Outcome::passes(&["a/b"])]);
+    lab.lava.set_automatic(Some(Duration::from_secs(10)));
+    for _ in 0..3 {
+        lab.lava.submit("pointsman", DEFINITION).unwrap();
+    }
+    let states = || lab.lava.jobs().iter().map(|job| job.state).collect::<Vec<_>>();
+    assert_eq!(states(), ["Running", "Running", "Submitted"]);
+    for _ in 0..2 {
+        // Those who wait for their time have to have begun to.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(Duration::from_secs(11)).await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(states(), ["Finished"; 3]);
+    let healths: Vec<_> = lab.lava.jobs().iter().map(|job| job.health).collect();
+    assert_eq!(healths, ["Incomplete", "Complete", "Complete"]);
+}
