@@ -1,11 +1,12 @@
 //! Our own repository: made where it is missing, and used by everything that is done to it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use url::Url;
 
 use super::access::Access;
@@ -57,7 +58,8 @@ pub struct Repository {
     pub(super) clock: Clock,
     /// When the last fetch of all branches began.
     pub(super) fetched: Mutex<Option<Timestamp>>,
-    ready: OnceCell<()>,
+    /// Whether the folder was seen to be a repository.
+    is_ready: AtomicBool,
 }
 
 impl Repository {
@@ -90,7 +92,7 @@ impl Repository {
             settings: settings.clone(),
             clock,
             fetched: Mutex::default(),
-            ready: OnceCell::new(),
+            is_ready: AtomicBool::new(false),
             name,
         })
     }
@@ -100,19 +102,21 @@ impl Repository {
         &self.settings.dir
     }
 
-    /// Makes the repository if it is not there, and sees to it that it is one.
+    /// Makes the repository if it is not there, or not any more, and sees to it that it is one.
     pub(super) async fn ready(&self) -> Result<(), Failure> {
-        let open = async {
-            self.git.version().await.map_err(|error| self.retry(&format!("{error:#}")))?;
-            let _lock = lock(&self.dir().join("open.lock"), self.settings.apply_timeout).await?;
-            if !self.git.repository().exists() {
-                self.init().await?;
-            }
-            self.write_config().map_err(|error| self.retry(&format!("{error:#}")))?;
-            self.local(Call::new(["rev-parse", "--is-bare-repository"])).await?;
-            Ok(())
-        };
-        self.ready.get_or_try_init(|| open).await.copied()
+        if self.is_ready.load(Ordering::Relaxed) && self.git.repository().exists() {
+            return Ok(());
+        }
+        self.git.version().await.map_err(|error| self.retry(&format!("{error:#}")))?;
+        let _lock = lock(&self.dir().join("open.lock"), self.settings.apply_timeout).await?;
+        if !self.git.repository().exists() {
+            self.init().await?;
+            *self.fetched.lock().await = None;
+        }
+        self.write_config().map_err(|error| self.retry(&format!("{error:#}")))?;
+        self.local(Call::new(["rev-parse", "--is-bare-repository"])).await?;
+        self.is_ready.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Makes the repository beside its place, so that what is in its place is whole.

@@ -72,7 +72,8 @@ pub struct GitSettings {
     /// What may be in a series, and what somebody has to look at first.
     #[serde(default)]
     pub guard: Policy,
-    /// Whether the last commit of a branch adds a job that tells us how the pipeline ended.
+    /// Whether the last commit of a branch adds a job that tells us how the pipeline ended; needs
+    /// `service.page_url` and `service.run_secret`.
     #[serde(default)]
     pub report_job: bool,
     /// How long a branch is kept once its builds have ended.

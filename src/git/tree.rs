@@ -34,7 +34,7 @@ impl Tree for Repository {
         let PushOrder { name, sha, .. } = order;
         self.refuse_foreign(name)?;
         self.ready().await?;
-        if !self.has(sha).await? {
+        if !self.has(sha).await? && !self.bring_back_part(name, sha).await? {
             return Err(self.give_up(&format!("the commit `{sha}` is not in our repository")));
         }
         self.keep(name, sha).await?;
@@ -116,6 +116,24 @@ impl Repository {
         }
         self.local(Call::new(["update-ref", "-d", reference.as_str()])).await?;
         recognized.ok_or_else(|| Stop::Failed(self.taken(name, &stands)))
+    }
+
+    /// Whether a commit that the branch `name` is to be at could be fetched once more: our own
+    /// repository may have been made anew since it was made.
+    ///
+    /// A base is the upstream's; a part of a series is in the branch of the whole.
+    async fn bring_back_part(&self, name: &str, sha: &CommitSha) -> Result<bool, Failure> {
+        self.refresh(self.clock.now(), Duration::ZERO).await?;
+        let Some((whole, _)) = name.rsplit_once("-p") else { return self.has(sha).await };
+        if !self.has(sha).await? && self.pushed(whole).await?.is_some() {
+            let reference = format!("refs/taken/{whole}");
+            self.bring_back(whole, &reference).await?;
+            if self.has(sha).await? {
+                self.keep(name, sha).await?;
+            }
+            self.local(Call::new(["update-ref", "-d", reference.as_str()])).await?;
+        }
+        self.has(sha).await
     }
 
     /// Remembers a branch of ours, so that its commits stay.

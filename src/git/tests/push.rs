@@ -157,6 +157,25 @@ async fn a_part_of_a_series_is_a_branch_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_repository_that_is_made_anew_has_again_what_is_needed() {
+    let land = land().await;
+    let mut letters = series(&land).await;
+    letters.push(land.mail("Say two", "b", [OLD, NEW]).await);
+    let repository = land.repository("fresh = '1h'");
+    let branch = applied(&repository, &work(&order("7"), &letters)).await;
+    let lose = || std::fs::remove_dir_all(land.folder("tree/repository.git")).unwrap();
+    // Parts that were ordered before, in this life and in the next.
+    for (patch, repository) in [(0, &repository), (1, &land.repository(""))] {
+        lose();
+        let part = branch.up_to(patch);
+        repository.push(&push_order(&part.name, &part.sha)).await.unwrap();
+    }
+    assert_eq!(land.pushed().await.len(), 3);
+    lose();
+    applied(&repository, &work(&order("8"), &letters)).await;
+}
+
+#[tokio::test]
 async fn only_what_has_our_prefix_is_ours() {
     let land = land().await;
     let repository = land.repository("");

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::wire::Job;
 use crate::message::hash;
 
+/// How long it is when it is written down: where that is done, not much more is taken.
+const BYTES_MAX: usize = 512 * 1024;
+
 /// How far all of it has been read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -82,8 +85,43 @@ impl Cursor {
         self.queue.iter().find(|queued| queued.mark == mark).map(|queued| queued.is_here)
     }
 
+    /// As it is written down; where that is too long, what is older is forgotten.
     pub(super) fn write(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        let text = |cursor: &Self| serde_json::to_string(cursor).unwrap_or_default();
+        let mut written = text(self);
+        let mut shorter = (written.len() > BYTES_MAX).then(|| self.clone());
+        while let Some(cursor) = &mut shorter
+            && written.len() > BYTES_MAX
+            && cursor.forget_some()
+        {
+            written = text(cursor);
+        }
+        written
+    }
+
+    /// Forgets half of the longest lists; whether there was any.
+    fn forget_some(&mut self) -> bool {
+        let mut marks = vec![&mut self.put_off];
+        let mut waiting = Vec::new();
+        for place in self.search.values_mut() {
+            marks.extend([&mut place.seen, &mut place.put_off]);
+            waiting.push(&mut place.waiting);
+        }
+        let of_marks = |marks: &Vec<String>| marks.iter().map(String::len).sum::<usize>();
+        let of_waiting =
+            |waiting: &Vec<Waiting>| waiting.iter().map(|it| it.msgid.len()).sum::<usize>();
+        let sizes = marks.iter().map(|marks| of_marks(marks));
+        let most = sizes.chain(waiting.iter().map(|waiting| of_waiting(waiting))).max();
+        let Some(most) = most.filter(|most| *most > 0) else { return false };
+        for marks in marks.into_iter().filter(|marks| of_marks(marks) > most / 2) {
+            // The newest come last.
+            marks.drain(..marks.len().div_ceil(2));
+        }
+        for waiting in waiting.into_iter().filter(|waiting| of_waiting(waiting) > most / 2) {
+            // The newest come first.
+            waiting.truncate(waiting.len() / 2);
+        }
+        true
     }
 }
 
@@ -99,7 +137,8 @@ impl Place {
     /// Keeps in mind what is of use to the next look.
     pub(super) fn keep(&mut self, seen: Vec<String>, waiting: Vec<Waiting>) {
         self.seen = seen;
-        self.seen.truncate(Self::SEEN_MAX);
+        let too_many = self.seen.len().saturating_sub(Self::SEEN_MAX);
+        self.seen.drain(..too_many);
         self.waiting = waiting;
         self.waiting.sort_by_key(|waiting| std::cmp::Reverse(waiting.since));
         self.waiting.truncate(Self::WAITING_MAX);
@@ -121,4 +160,33 @@ pub(super) fn mark(project: &str, msgid: &str) -> String {
     let mut mark = hash(&[project.as_bytes(), msgid.as_bytes()]);
     mark.truncate(16);
     mark
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_projects_are_remembered_in_little_space() {
+        let mut cursor = Cursor::default();
+        for project in 0..50 {
+            let mut place = Place::default();
+            let seen = (0..Place::SEEN_MAX).map(|id| mark("p", &id.to_string())).collect();
+            let waiting = |second: i64| Waiting {
+                msgid: format!("{second}-{}@x", "long".repeat(200)),
+                since: Timestamp::from_second(second).unwrap(),
+            };
+            place.keep(seen, (0..400).map(waiting).collect());
+            cursor.search.insert(format!("project-{project}"), place);
+        }
+        let written = cursor.write();
+        assert!(written.len() <= BYTES_MAX, "{}", written.len());
+        let read = Cursor::read(Some(&written));
+        assert_eq!(read.search.len(), 50);
+        for place in read.search.values() {
+            let newest = mark("p", &(Place::SEEN_MAX - 1).to_string());
+            assert!(place.has_seen(&newest) && !place.waiting.is_empty());
+            assert_eq!(place.waiting[0].since.as_second(), 399);
+        }
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, timeout};
 
 use super::cursor::Cursor;
+use super::series::Found;
 use super::{PatchewSettings, Role, Source};
 use crate::message::Message;
 use crate::remote::{Failure, chain};
@@ -21,11 +24,21 @@ pub(super) struct PatchewPoller {
     pub(super) target_repo: Option<String>,
     pub(super) tester: String,
     pub(super) capabilities: Vec<String>,
+    /// After how long nothing more is begun in one look.
+    pub(super) limit: Duration,
 }
 
+/// After how long nothing more is begun in one look, and in one that goes through everything: what
+/// was found is lost with a look that takes too long.
+const LOOK_LIMIT: Duration = Duration::from_mins(4);
+const NIGHT_LIMIT: Duration = Duration::from_hours(1);
+/// How long one series may take to read.
+const READ_LIMIT: Duration = Duration::from_mins(3);
+
 /// What was found so far in one look.
-#[derive(Default)]
 pub(super) struct Haul {
+    began: Instant,
+    limit: Duration,
     pub(super) messages: Vec<Message>,
     pub(super) has_more: bool,
     pub(super) waiting: usize,
@@ -48,7 +61,16 @@ impl PatchewPoller {
             target_repo: settings.target_repo.clone(),
             tester: settings.tester.clone(),
             capabilities: settings.capabilities.clone(),
+            limit: LOOK_LIMIT,
         }
+    }
+
+    /// Reads a series, in no more time than that may take.
+    pub(super) async fn read(&self, project: &str, msgid: &str) -> Result<Option<Found>, Failure> {
+        let read = timeout(READ_LIMIT, self.source.read(project, msgid)).await;
+        read.unwrap_or_else(|_elapsed| {
+            Err(Failure::retry(anyhow!("it takes longer than {READ_LIMIT:?} to read")))
+        })
     }
 
     fn is(&self, role: Role) -> bool {
@@ -68,7 +90,7 @@ impl Poller for PatchewPoller {
     /// being heard.  A test that was given to us is told of even where something fails after it.
     async fn look(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
         let mut cursor = Cursor::read(cursor);
-        let mut haul = Haul::default();
+        let mut haul = Haul::within(self.limit);
         if self.is(Role::Search) {
             cursor.search.retain(|project, _| self.projects.contains(project));
             for project in &self.projects {
@@ -94,7 +116,7 @@ impl Poller for PatchewPoller {
     /// Only what was posted is gone through: what is in a queue stays there.
     async fn reconcile(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
         let cursor = Cursor::read(cursor);
-        let mut haul = Haul::default();
+        let mut haul = Haul::within(NIGHT_LIMIT);
         for project in &self.projects {
             // Whether it is still there is asked anew: the list of one that is gone is empty.
             if let Err(failure) = self.source.client.look_up(project).await {
@@ -113,6 +135,24 @@ impl Poller for PatchewPoller {
 }
 
 impl Haul {
+    fn within(limit: Duration) -> Self {
+        Self {
+            began: Instant::now(),
+            limit,
+            messages: Vec::new(),
+            has_more: false,
+            waiting: 0,
+            newest: None,
+            failure: None,
+            went_well: 0,
+        }
+    }
+
+    /// Whether so much time has gone by that nothing more is begun.
+    pub(super) fn is_late(&self) -> bool {
+        self.began.elapsed() > self.limit
+    }
+
     /// Takes note of how asking for something went.
     fn note(&mut self, what: &str, failure: Option<Failure>) {
         match failure {

@@ -26,6 +26,8 @@ use crate::subject::CommitSha;
 /// told of.
 const TAKEN_MAX: usize = 8;
 const KEPT_MAX: usize = 64;
+/// How long one may be, without its script.
+const JOB_MAX_BYTES: usize = 4 * 1024;
 /// How often the series of a test is asked for.
 const TRIES_MAX: u32 = 30;
 /// How many series are kept in mind that waited.
@@ -80,7 +82,7 @@ impl PatchewPoller {
         let mut failures = 0;
         for (count, Listed { project, msgid, mark }) in news.into_iter().enumerate() {
             let was_put_off = cursor.put_off.contains(&mark);
-            if count >= Self::READ_MAX || failures >= FAILURES_MAX {
+            if count >= Self::READ_MAX || failures >= FAILURES_MAX || haul.is_late() {
                 haul.has_more |= failures == 0 && !was_put_off;
                 break;
             }
@@ -150,7 +152,7 @@ impl PatchewPoller {
         (project, msgid): (&str, &str),
         was_here: bool,
     ) -> Result<Unapplied, Failure> {
-        let found = self.source.read(project, msgid).await?;
+        let found = self.read(project, msgid).await?;
         let Some(Found { mut event, is_whole: true }) = found else {
             return Ok(Unapplied::Lacking);
         };
@@ -200,6 +202,10 @@ impl PatchewPoller {
                 break;
             }
             let mut job: Job = answer.json(&what)?;
+            if serde_json::to_vec(&job).is_ok_and(|job| job.len() > JOB_MAX_BYTES) {
+                tracing::warn!(project, "Left out a test that is too long to be kept");
+                continue;
+            }
             // A project's own repository is followed by its branch.
             job.repo = public(job.repo.split_whitespace().next().unwrap_or_default());
             taken.push(Taken { project: project.to_owned(), job, tries: 0, at: Some(now) });
@@ -210,6 +216,11 @@ impl PatchewPoller {
     /// Tells of the tests that were taken; one whose series cannot be read now is kept.
     pub(super) async fn tell_tests(&self, taken: &mut Vec<Taken>, haul: &mut Haul) {
         for mut test in std::mem::take(taken) {
+            if haul.is_late() {
+                haul.has_more = true;
+                taken.push(test);
+                continue;
+            }
             match self.test(&test).await {
                 Ok(Some(event)) => haul.messages.push(message(&event)),
                 Ok(None) => {
@@ -233,7 +244,7 @@ impl PatchewPoller {
     ) -> Result<Option<SeriesEvent>, Failure> {
         let mut event = match (job.identity.kind.as_str(), &job.identity.message_id) {
             ("project", _) => self.baseline(project, &job.head),
-            (_, Some(msgid)) => match self.source.read(project, msgid).await? {
+            (_, Some(msgid)) => match self.read(project, msgid).await? {
                 Some(found) => found.event,
                 None => return Ok(None),
             },

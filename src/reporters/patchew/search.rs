@@ -61,12 +61,12 @@ impl PatchewPoller {
         let mut in_vain = Vec::new();
         for (count, msgid) in news.iter().chain(&asked).chain(&put_off).enumerate() {
             let was_put_off = put_off.contains(msgid);
-            if count >= Self::READ_MAX || failures >= FAILURES_MAX {
+            if count >= Self::READ_MAX || failures >= FAILURES_MAX || haul.is_late() {
                 is_left = true;
                 haul.has_more |= failures == 0 && !was_put_off;
                 break;
             }
-            match self.source.read(project, msgid).await {
+            match self.read(project, msgid).await {
                 Ok(Some(Found { event, is_whole: true })) => {
                     haul.messages.push(message(&event));
                     seen.push(mark(project, msgid));
@@ -130,7 +130,11 @@ impl PatchewPoller {
         }
         let mut failures = 0;
         for msgid in news.into_iter().rev().take(RECONCILED_MAX) {
-            let found = match self.source.read(project, &msgid).await {
+            if haul.is_late() {
+                tracing::warn!(project, "Goes through a part of the series only: it takes long");
+                break;
+            }
+            let found = match self.read(project, &msgid).await {
                 Ok(found) => found,
                 Err(failure) => {
                     failures += usize::from(is_ill(&failure));

@@ -15,7 +15,7 @@ use crate::event::series::SeriesEvent;
 use crate::remote::chain;
 use crate::sandbox::mails::NewSeries;
 use crate::sandbox::patchew::{Mood, Options, PatchewStandIn, Test};
-use crate::source::poll::Look;
+use crate::source::poll::{Look, Poller as _};
 
 const PROJECT: &str = "Signalbox Points";
 const PASSWORD: &str = "SECRET0PATCHEW";

@@ -16,6 +16,8 @@ use super::api::{Date, Event};
 const SEEN_MAX: usize = 1_000;
 /// How many versions of series are remembered as told.
 const TOLD_MAX: usize = 2_000;
+/// How long it is when it is written down: where that is done, not much more is taken.
+const BYTES_MAX: usize = 512 * 1024;
 /// How much is waited for or still to be done at most; more is left where it is.
 pub(super) const ERRANDS_MAX: usize = 1_000;
 /// How long a look goes back behind the newest date: a clock that is put back in autumn, and
@@ -162,9 +164,30 @@ impl Cursor {
         serde_json::from_str(text).ok()
     }
 
-    /// As it is written down.
+    /// As it is written down; where that is too long, of the streams that remember most the number
+    /// tells of more.
     pub(super) fn written(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        let text = |cursor: &Self| serde_json::to_string(cursor).unwrap_or_default();
+        let mut written = text(self);
+        let mut shorter = (written.len() > BYTES_MAX).then(|| self.clone());
+        while let Some(cursor) = &mut shorter
+            && written.len() > BYTES_MAX
+            && cursor.forget_some()
+        {
+            written = text(cursor);
+        }
+        written
+    }
+
+    /// Forgets half of the events of the streams that remember most; whether there was any.
+    fn forget_some(&mut self) -> bool {
+        let most = self.streams.values().map(|stream| stream.seen.len()).max().unwrap_or(0);
+        for stream in self.streams.values_mut().filter(|stream| stream.seen.len() > most / 2) {
+            for _ in 0..stream.seen.len().div_ceil(2) {
+                stream.floor = stream.floor.max(stream.seen.pop_first().unwrap_or(0));
+            }
+        }
+        most > 0
     }
 
     /// Adds something to be done, or makes it due if it waits.
@@ -244,5 +267,39 @@ impl Errand {
         self.tries = self.tries.saturating_add(1);
         self.due = now.saturating_add(pause).unwrap_or(now);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_projects_are_remembered_in_little_space() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let event = |id: u64| -> Event {
+            let payload = serde_json::json!({ "series": { "id": id } });
+            let event = serde_json::json!({
+                "id": id, "category": "series-completed", "date": "2026-11-20T07:00:00",
+                "payload": payload,
+            });
+            serde_json::from_value(event).unwrap()
+        };
+        let mut cursor = Cursor::default();
+        for project in 0..200 {
+            let mut stream = Stream::begin(&[], now);
+            let events = (1..=SEEN_MAX as u64).map(|id| event(1_000_000_000 + id)).collect();
+            stream.take(events, false, now);
+            cursor.streams.insert(format!("project-{project}"), stream);
+        }
+        let written = cursor.written();
+        assert!(written.len() <= BYTES_MAX, "{}", written.len());
+        let mut read = Cursor::read(&written).unwrap();
+        assert_eq!(read.streams.len(), 200);
+        // Whatever was seen is known.
+        for stream in read.streams.values_mut() {
+            let again = [1, 500, 1000].map(|id| event(1_000_000_000 + id)).into();
+            assert!(stream.take(again, false, now).is_empty());
+        }
     }
 }

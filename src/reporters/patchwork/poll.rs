@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) turn: usize,
     /// The projects that are there.
     pub(super) verified: BTreeSet<String>,
+    /// Whether what was missed was listed, and is still to be told.
+    has_listed: bool,
     /// What was complained of last, by what it is about.
     complained: BTreeMap<String, String>,
 }
@@ -276,19 +278,25 @@ impl Poller for Poll {
     async fn reconcile(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
         let mut cursor = self.cursor(cursor);
         let mut failures = Vec::new();
-        for project in &self.projects {
+        // Listed again each time it would have no end: more may be listed than is remembered as
+        // told.
+        let goes_on = self.with_state(|state| std::mem::take(&mut state.has_listed));
+        let projects = if goes_on { &[] } else { self.projects.as_slice() };
+        for project in projects {
             if let Err(failure) = self.missed(&mut cursor, project, now).await {
                 self.complain(project, format!("Project `{project}`: {}", chain(&failure)));
                 failures.push(failure);
             }
         }
-        if failures.len() == self.projects.len()
+        if failures.len() == projects.len()
             && let Some(failure) = failures.into_iter().next()
         {
             return Err(failure);
         }
         let messages = self.work_off(&mut cursor, now, RECONCILE_BATCH).await;
-        Ok(Self::look_of(&cursor, messages, now))
+        let look = Self::look_of(&cursor, messages, now);
+        self.with_state(|state| state.has_listed = look.has_more);
+        Ok(look)
     }
 }
 

@@ -1,5 +1,6 @@
 mod checks;
 mod letters;
+mod night;
 mod poll;
 mod probe;
 mod said;

@@ -351,3 +351,20 @@ async fn what_is_there_before_anybody_has_looked_is_no_news_at_night_either() {
     world.patchew.post(&world.series("missed", 1));
     insta::assert_snapshot!(world.reconcile().await, @"series.posted missed-0-ada@mail.example v1 1");
 }
+
+#[tokio::test]
+async fn a_look_that_takes_long_ends_with_what_it_has() {
+    let mut world = World::new().await;
+    world.settings.roles = vec![Role::Search, Role::Applier, Role::Tester];
+    world.hear().await;
+    world.pass(1);
+    world.patchew.post(&world.series("a", 1));
+    let source = Source::new("main", INSTANCE.to_owned(), &world.settings, world.clock());
+    let mut poller = PatchewPoller::new(source.unwrap(), &world.settings);
+    poller.limit = Duration::ZERO;
+    let look = poller.look(world.cursor.as_deref(), world.now()).await.unwrap();
+    assert_eq!((look.messages.len(), look.has_more), (0, true));
+    world.cursor = Some(look.cursor);
+    // Both by the list, and by what waits to be put on a branch.
+    assert_eq!(world.look().await.messages.len(), 2);
+}

@@ -9,6 +9,9 @@ use super::read::Told;
 use crate::message::hash;
 use crate::reporters::patchwork::api::Date;
 
+/// How long it is when it is written down: where that is done, not much more is taken.
+const BYTES_MAX: usize = 512 * 1024;
+
 /// How far all projects have been read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,8 +45,30 @@ impl Cursor {
         })
     }
 
+    /// As it is written down; where that is too long, what is older is forgotten.
     pub(super) fn write(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        let text = |cursor: &Self| serde_json::to_string(cursor).unwrap_or_default();
+        let mut written = text(self);
+        let mut shorter = (written.len() > BYTES_MAX).then(|| self.clone());
+        while let Some(cursor) = &mut shorter
+            && written.len() > BYTES_MAX
+            && cursor.forget_some()
+        {
+            written = text(cursor);
+        }
+        written
+    }
+
+    /// Forgets the older half of the events of the projects that have most; whether there was any.
+    fn forget_some(&mut self) -> bool {
+        let most = self.projects.values().map(|place| place.seen.len()).max().unwrap_or(0);
+        for place in self.projects.values_mut().filter(|place| place.seen.len() > most / 2) {
+            let mut dates: Vec<Date> = place.seen.values().copied().collect();
+            dates.sort_unstable();
+            let middle = dates.get(dates.len() / 2).copied();
+            place.seen.retain(|_, date| Some(*date) > middle);
+        }
+        most > 0
     }
 }
 
@@ -124,4 +149,28 @@ fn mark(event: &Told) -> String {
     let mut mark = hash(&[series.as_bytes(), revision.as_bytes(), date.as_bytes()]);
     mark.truncate(16);
     mark
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_projects_are_remembered_in_little_space() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let date = |number: i64| Date::of(now + SignedDuration::from_secs(number));
+        let mut cursor = Cursor::default();
+        for project in 0..50 {
+            let seen = (0..2_000).map(|number| (format!("{number:016}"), date(number))).collect();
+            let place = Place { has_begun: true, seen, ..Place::default() };
+            cursor.projects.insert(format!("project-{project}"), place);
+        }
+        let written = cursor.write();
+        assert!(written.len() <= BYTES_MAX, "{}", written.len());
+        let read = Cursor::read(Some(&written));
+        assert_eq!(read.projects.len(), 50);
+        for place in read.projects.values() {
+            assert!(place.has_begun && place.seen.contains_key("0000000000001999"));
+        }
+    }
 }

@@ -4,8 +4,12 @@
 //! any other.  An older server tells of the same revision once more instead: that is a request of
 //! the user who did it, whom the server knows for a maintainer.
 
+use std::time::Duration;
+
+use anyhow::anyhow;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, timeout};
 
 use super::Source;
 use super::cursor::{Cursor, Place};
@@ -18,8 +22,15 @@ use crate::reporters::patchwork::PatchworkSettings;
 use crate::reporters::patchwork::api::Date;
 use crate::source::poll::{Look, Poller, message};
 
-/// How many mails are read in one look: the rest is read in the next, at once.
+/// How many mails are read in one look, with each question about others: the rest is read in the
+/// next, at once.
 const MAILS_MAX: usize = 200;
+/// After how long nothing more is begun in one look, and in one that goes through everything: what
+/// was found is lost with a look that takes too long.
+const LOOK_LIMIT: Duration = Duration::from_mins(4);
+const NIGHT_LIMIT: Duration = Duration::from_hours(1);
+/// How long one series may take to read.
+const READ_LIMIT: Duration = Duration::from_mins(3);
 /// How many series in a row cannot be read until it is the server that is ill.
 const FAILURES_MAX: usize = 3;
 /// The server's local time may be that far from ours.
@@ -32,11 +43,14 @@ pub(super) struct FreedesktopPoller {
     projects: Vec<String>,
     age_max: SignedDuration,
     incomplete: SignedDuration,
+    /// After how long nothing more is begun in one look.
+    pub(super) limit: Duration,
 }
 
 /// What was found so far in one look.
-#[derive(Default)]
 struct Haul {
+    began: Instant,
+    limit: Duration,
     look: Look,
     mails: usize,
     failure: Option<Failure>,
@@ -51,6 +65,7 @@ impl FreedesktopPoller {
             projects: settings.projects.clone(),
             age_max: signed(settings.age_max),
             incomplete: signed(settings.incomplete),
+            limit: LOOK_LIMIT,
         }
     }
 
@@ -83,7 +98,7 @@ impl FreedesktopPoller {
                 continue;
             }
             let is_full = place.is_full(in_vain.len() + errands.len());
-            if failures >= FAILURES_MAX || haul.mails >= MAILS_MAX || is_full {
+            if failures >= FAILURES_MAX || haul.is_spent() || is_full {
                 haul.look.has_more |= failures == 0;
                 break;
             }
@@ -102,7 +117,7 @@ impl FreedesktopPoller {
             place.note(&event, now);
         }
         for (event, since) in errands {
-            if failures >= FAILURES_MAX || haul.mails >= MAILS_MAX {
+            if failures >= FAILURES_MAX || haul.is_spent() {
                 place.keep(event, since);
                 continue;
             }
@@ -149,6 +164,16 @@ impl FreedesktopPoller {
     /// What an event is to be told as; nothing where it is old, or was told before.
     async fn told(
         &self,
+        project: (&str, u64),
+        event: &Told,
+        now: Timestamp,
+        haul: &mut Haul,
+    ) -> Result<Option<SeriesEvent>, Failure> {
+        in_time(self.read(project, event, now, haul)).await
+    }
+
+    async fn read(
+        &self,
         (project, id): (&str, u64),
         event: &Told,
         now: Timestamp,
@@ -160,7 +185,7 @@ impl FreedesktopPoller {
             tracing::warn!(project, series, version, "Left out a revision that cannot be read");
             return Ok(None);
         };
-        haul.mails += found.patches.len();
+        haul.mails += found.patches.len() + 1;
         if self.is_repeat(project, event).await? {
             // The same user would be somebody else as a sender.
             return Ok(event.user.map(|user| recheck(found.event, user, event.event_time)));
@@ -213,8 +238,13 @@ impl FreedesktopPoller {
         let since = place.began.map_or(since, |began| began.max(since));
         let mut failures = 0;
         for posted in self.source.changed(project, since).await? {
+            if haul.is_late() {
+                tracing::warn!(project, "Goes through a part of the series only: it takes long");
+                break;
+            }
             haul.look.newest = haul.look.newest.max(posted.last_updated.and_then(Date::in_utc));
-            let Err(failure) = self.newest((project, id), &posted, now, haul).await else {
+            let newest = self.newest((project, id), &posted, now, haul);
+            let Err(failure) = in_time(newest).await else {
                 failures = 0;
                 continue;
             };
@@ -256,7 +286,7 @@ impl Poller for FreedesktopPoller {
     async fn look(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
         let mut cursor = Cursor::read(cursor);
         cursor.projects.retain(|project, _| self.projects.contains(project));
-        let mut haul = Haul::default();
+        let mut haul = Haul::within(self.limit);
         for project in &self.projects {
             let place = cursor.projects.entry(project.clone()).or_default();
             let failure = self.project(project, place, now, &mut haul).await.err();
@@ -267,7 +297,7 @@ impl Poller for FreedesktopPoller {
 
     async fn reconcile(&self, cursor: Option<&str>, now: Timestamp) -> Result<Look, Failure> {
         let cursor = Cursor::read(cursor);
-        let mut haul = Haul::default();
+        let mut haul = Haul::within(NIGHT_LIMIT);
         for project in &self.projects {
             // Where nobody has looked yet, what is there is no news.
             let place = cursor.projects.get(project).filter(|place| place.has_begun);
@@ -280,6 +310,21 @@ impl Poller for FreedesktopPoller {
 }
 
 impl Haul {
+    fn within(limit: Duration) -> Self {
+        let (began, look) = (Instant::now(), Look::default());
+        Self { began, limit, look, mails: 0, failure: None, went_well: 0 }
+    }
+
+    /// Whether so much time has gone by that nothing more is begun.
+    fn is_late(&self) -> bool {
+        self.began.elapsed() > self.limit
+    }
+
+    /// Whether nothing more is begun.
+    fn is_spent(&self) -> bool {
+        self.mails >= MAILS_MAX || self.is_late()
+    }
+
     fn note(&mut self, project: &str, failure: Option<Failure>) {
         match failure {
             None => self.went_well += 1,
@@ -297,6 +342,13 @@ impl Haul {
             Some(_) | None => Ok(Look { cursor: cursor.write(), ..self.look }),
         }
     }
+}
+
+/// What `read` reads, unless it takes too long.
+async fn in_time<T>(read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(READ_LIMIT, read).await.unwrap_or_else(|_elapsed| {
+        Err(Failure::retry(anyhow!("it takes longer than {READ_LIMIT:?} to read")))
+    })
 }
 
 /// Whether a failure speaks of the server, and not of what was asked for.

@@ -213,10 +213,26 @@ async fn a_list_is_read_to_its_end_and_a_look_has_one() {
     for number in 0..230 {
         world.patchwork.post(&world.series(&format!("s{number}"), 1));
     }
-    let look = world.look().await;
-    assert_eq!((look.messages.len(), look.has_more), (200, true));
-    let look = world.look().await;
-    assert_eq!((look.messages.len(), look.has_more), (30, false));
+    // Each is one mail, and one question about the events before it.
+    for (count, has_more) in [(100, true), (100, true), (30, false)] {
+        let look = world.look().await;
+        assert_eq!((look.messages.len(), look.has_more), (count, has_more));
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_takes_long_ends_with_what_it_has() {
+    let mut world = World::new().await;
+    world.hear().await;
+    world.patchwork.post(&world.series("a", 1));
+    let client = Client::new("fdo", &world.settings, world.clock()).unwrap();
+    let source = Source { client, instance: INSTANCE.to_owned() };
+    let mut poller = FreedesktopPoller::new(source, &world.settings);
+    poller.limit = Duration::ZERO;
+    let look = poller.look(world.cursor.as_deref(), world.now()).await.unwrap();
+    assert_eq!((look.messages.len(), look.has_more), (0, true));
+    world.cursor = Some(look.cursor);
+    insta::assert_snapshot!(world.hear().await, @"series.posted 1 v1 1 a-1-ada@mail.example");
 }
 
 #[tokio::test]
