@@ -121,9 +121,10 @@ impl Case {
     async fn explain(&self, message: Message, is_fresh: bool) -> anyhow::Result<Explained> {
         let Prepared { rules, reader, settings, .. } = &self.prepared;
         let topics = self.topics(&message);
-        let (id, found) = if topics.iter().any(|(_, _, _, is_wanted)| *is_wanted) {
-            reader.read(&message)
-        } else {
+        let is_wanted = topics.iter().any(|(_, _, _, is_wanted)| *is_wanted);
+        let read = is_wanted.then(|| reader.read(&message));
+        let read = read.filter(|(_, found)| !matches!(found, Found::Ignored(..)));
+        let (id, found) = read.unwrap_or_else(|| {
             // Nobody wants it, and still it can be shown what it says.
             let all = Reader {
                 selection: self.catalog.select(&BTreeSet::from(EventKind::ALL)),
@@ -133,7 +134,7 @@ impl Case {
                 name: reader.name.clone(),
             };
             all.read(&message)
-        };
+        });
         let mut explained = Explained { id, message, topics, nothing: None, events: Vec::new() };
         match found {
             Found::Dead(reason, _) => explained.nothing = Some(("dead", reason)),

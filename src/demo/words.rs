@@ -40,10 +40,10 @@ pub(super) fn readable(comment: &str) -> String {
 pub(super) fn chatted(line: &str) -> String {
     let mut shown = String::new();
     let mut rest = line;
-    while let Some((before, link)) = rest.split_once('<') {
+    while let Some((before, inside)) = rest.split_once('<') {
         shown.push_str(before);
-        let Some((link, after)) = link.split_once('>') else { break };
-        shown.push_str(link.split_once('|').map_or(link, |(_, label)| label));
+        let Some((target, after)) = inside.split_once('>') else { break };
+        shown.push_str(target.split_once('|').map_or(target, |(_, label)| label));
         rest = after;
     }
     shown.push_str(rest);

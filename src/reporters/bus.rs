@@ -165,10 +165,11 @@ impl Bus {
 impl Reporter for Bus {
     /// A report that may have arrived is sent again: it has the same id, and a bus cannot be
     /// searched.
-    async fn tell(&self, report: &Report, _attempt: Try) -> Result<(), Failure> {
+    async fn tell(&self, report: &Report, attempt: Try) -> Result<(), Failure> {
         match report.form {
             Form::Message => {
-                let is_told = self.told_last(&report.run) == Some(report.stage);
+                let is_told =
+                    attempt == Try::First && self.told_last(&report.run) == Some(report.stage);
                 for language in &self.speech.languages {
                     // That one more board has ended is no stage in the words of others.
                     if *language == Language::Pointsman || !is_told {

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_value_adds_nothing_to_a_definition_wherever_it_was_put() {
         let places =
-            ["note: '{{ v | json }}'", "{ a: --tag={{ v | json }} }", "x: [1, {{ v | json }}x]"];
+            ["note: '{{ v | json }}'", "{ a: --tag={{ v | json }} }", "x: [1, {{ v | json }}]"];
         for place in places {
             rendered(place, "a word").unwrap();
         }

@@ -214,7 +214,7 @@ mod tests {
         `name`: invalid type: integer `7`, expected a string
         `name`: it is empty
         `build`: it has control characters
-        `url`: one of the addresses is none, or too long
+        `url`: one of the addresses is none of http, https, ftp or tftp, or too long
         `files`: checksums are md5, sha1, sha256 or sha512
         `files[0].sise`: unknown field `sise`, expected one of `name`, `url`, `checksums`, `size`
         `change.sha`: `HEAD` is no commit id (40 or 64 hexadecimal digits)

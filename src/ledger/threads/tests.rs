@@ -144,8 +144,8 @@ async fn what_comes_in_order_is_whole_at_once() {
     world.hears(&[started()]).await;
     world.hears(&[finished()]).await;
     insta::assert_snapshot!(world.said(), @r"
-    1 build.queued rail/points@0: it is not known to be ours, and no rule asks for it
-    2 build.started rail/points@0: it is not known to be ours, and no rule asks for it
+    1 build.queued rail/points@0: it is not ours, and no rule asks for it
+    2 build.started rail/points@0: it is not ours, and no rule asks for it
     3 build.finished rail/points@0: told 1
     ");
     // The page was told by the one in the middle, which nothing continues by its own id.
@@ -163,9 +163,9 @@ async fn what_comes_out_of_order_is_decided_upon_when_it_is_whole() {
     insta::assert_snapshot!(world.said(), @r"
     1 build.finished rail/@0: it waits for the message that it continues
     2 build.started rail/@0: it waits for the message that it continues
-    3 build.queued rail/points@0: it is not known to be ours, and no rule asks for it
+    3 build.queued rail/points@0: it is not ours, and no rule asks for it
     1 build.finished rail/points@0: told 1
-    2 build.started rail/points@0: it is not known to be ours, and no rule asks for it
+    2 build.started rail/points@0: it is not ours, and no rule asks for it
     4 artifact.published unknown/artifacts/: it waits for the message that it continues
     5 artifact.created rail/artifacts/nano: no rule is about it
     4 artifact.published rail/artifacts/nano: told 1
@@ -182,7 +182,7 @@ async fn what_is_told_twice_is_told_once() {
     insta::assert_snapshot!(world.said(), @r"
     1 build.finished rail/@0: it waits for the message that it continues
     2 build.finished rail/@0: it waits for the message that it continues
-    3 build.queued rail/points@0: it is not known to be ours, and no rule asks for it
+    3 build.queued rail/points@0: it is not ours, and no rule asks for it
     2 build.finished rail/points@0: told 1
     4 build.queued rail/points@0: this was told before
     5 build.finished rail/points@0: this was told before
@@ -223,8 +223,8 @@ async fn a_chain_is_joined_link_by_link() {
     insta::assert_snapshot!(world.said(), @r"
     1 build.finished unknown/@0: it waits for the message that it continues
     2 build.started rail/@0: it waits for the message that it continues
-    3 build.queued rail/points@0: it is not known to be ours, and no rule asks for it
-    2 build.started rail/points@0: it is not known to be ours, and no rule asks for it
+    3 build.queued rail/points@0: it is not ours, and no rule asks for it
+    2 build.started rail/points@0: it is not ours, and no rule asks for it
     1 build.finished rail/points@0: told 1
     ");
     // A circle of those that tell nothing waits for good, which is not long.

@@ -115,8 +115,7 @@ impl Door {
         std::mem::take(&mut self.inbox.posted.lock().unwrap())
     }
 
-    async fn store(&self, message: Message) {
-        let found = Found::Ignored("nobody wants it".to_owned(), None);
+    async fn store(&self, message: Message, found: Found) {
         let (id, digest) = (message.identity(), message.digest());
         let intake = Intake { source: "the door", id, digest, message, inbox: None, found };
         let decide: Decide = Arc::new(|_, _| crate::decision::Decision::default());
@@ -157,12 +156,24 @@ async fn what_is_announced_goes_on_as_a_message_of_ours() {
 }
 
 #[tokio::test]
+async fn what_no_rule_wanted_when_it_was_stored_goes_on_once_more() {
+    let door = Door::open(announcers()).await;
+    door.post(Some(IMAGES), NANO).await;
+    let message = door.posted().remove(0);
+    let id = message.identity();
+    door.store(message, Found::Ignored("nobody wants it".to_owned(), None)).await;
+    assert!(door.post(Some(IMAGES), NANO).await.starts_with("202 "));
+    assert_ne!(door.posted().remove(0).identity(), id);
+}
+
+#[tokio::test]
 async fn what_is_stored_already_is_known_however_it_is_written() {
     let door = Door::open(announcers()).await;
     door.post(Some(IMAGES), NANO).await;
     let message = door.posted().remove(0);
     let id = message.identity();
-    door.store(message).await;
+    let event = Event::Artifact(Box::new(event_of(&message, "images")));
+    door.store(message, Found::Events(vec![event], None)).await;
     for body in [NANO, NANO_AGAIN] {
         let answer = door.post(Some(IMAGES), body).await;
         assert!(answer.starts_with("200 "), "{answer}");
@@ -221,7 +232,7 @@ async fn everything_else_is_refused_and_says_why() {
     another scheme: 401 {"error":"a bearer token is needed"}
     no JSON: 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 1"}
     a misspelt key: 400 {"error":"`biuld`: unknown field `biuld`, expected one of `producer`, `name`, `kind`, `version`, `build`, `url`, `files`, `boards`, `tags`, `change`, `metadata`, `at`"}
-    an unusable value: 400 {"error":"`url`: one of the addresses is none, or too long"}
+    an unusable value: 400 {"error":"`url`: one of the addresses is none of http, https, ftp or tftp, or too long"}
     too large: 413 {"error":"the body is larger than 1000 bytes"}
     too large for the service: 400 {"error":"the body has 947 bytes, the limit is 900"}
     of another: 403 {"error":"`producer.packages` may not announce `nano-minimal`"}
