@@ -119,9 +119,9 @@ fn offline(settings: &Settings, findings: &mut Findings) {
         + settings.mattermost.len()
         + settings.pagure.len()
         + settings.patchew.len()
+        + settings.lava.len()
         + settings.patchwork.len()
         + settings.git.len()
-        + settings.producer.len()
         + settings.slack.len()
         + amqp;
     for (key, secret) in secrets(settings) {

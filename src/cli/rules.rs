@@ -11,6 +11,7 @@ use super::words::{self, Tint, safe};
 use super::{Common, Exit, ledger, load};
 use crate::ledger::view::rules::{History, RuleFailure, RuleHistory};
 use crate::ledger::{Ledger, LedgerError};
+use crate::rules::each::{Each, EachOf};
 use crate::rules::fault::nearest;
 use crate::rules::spec::Mode;
 use crate::rules::{ReportRule, Rule, Target};
@@ -186,6 +187,12 @@ fn definition(rule: &Rule) -> Vec<(&'static str, Option<String>)> {
     if let Some(build) = &rule.build {
         fields.push(("trust", Some(rule.trust.as_str().to_owned())));
         fields.push(("builds", Some(format!("{} on {}", build.job, build.on))));
+        if let Some(each) = &build.each {
+            fields.push(("for each", Some(each_in_words(each))));
+        }
+        if build.retries > 0 {
+            fields.push(("retries", Some(build.retries.to_string())));
+        }
         for (name, text) in &build.parameters {
             fields.push(("parameter", Some(format!("{name} = {}", text.source()))));
         }
@@ -197,6 +204,17 @@ fn definition(rule: &Rule) -> Vec<(&'static str, Option<String>)> {
         fields.push(("tells", Some(format!("{}: {}", target(&notice.to), notice.text.source()))));
     }
     fields
+}
+
+/// What there is a build for each of.
+fn each_in_words(each: &Each) -> String {
+    let of = match &each.of {
+        EachOf::These(these) => these.join(", "),
+        EachOf::Of(expression) => format!("of {}", expression.source()),
+        EachOf::Having(tags) => format!("that has {}", tags.join(", ")),
+        EachOf::HavingAllOf(expression) => format!("that has all of {}", expression.source()),
+    };
+    format!("{} {of}", each.name)
 }
 
 fn report_in_words(report: &ReportRule) -> String {

@@ -39,7 +39,7 @@ pub(super) fn write(
     }
 }
 
-/// As [`write`], with harmless words in the place of those that were quoted.
+/// As [`write()`], with harmless words in the place of those that were quoted.
 pub(super) fn write_shadow(
     output: &mut Output<'_>,
     state: &mut State<'_, '_>,

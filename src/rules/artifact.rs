@@ -52,7 +52,7 @@ pub(super) fn take_note(
     decision.subject = Some(SubjectState {
         is_open: true,
         at: at.max(state.at),
-        builds: with_build(&state, on),
+        builds: with_build(&state, on, is_late),
         ..state
     });
     for run in known.runs.iter().filter(|run| !run.state.is_done() && run.cancelling.is_none()) {
@@ -89,15 +89,17 @@ pub(super) fn is_republished(on: &ArtifactEvent, known: &Known) -> bool {
     builds.any(|known| known.build == on.artifact.build && known.digest != on.digest())
 }
 
-/// The builds that are remembered, the newest last.
-fn with_build(state: &SubjectState, on: &ArtifactEvent) -> Vec<PublishedBuild> {
+/// The builds that are remembered, the newest last; one that is late is put before it.
+fn with_build(state: &SubjectState, on: &ArtifactEvent, is_late: bool) -> Vec<PublishedBuild> {
     let mut builds = state.builds.clone();
     builds.retain(|known| known.build != on.artifact.build);
-    builds.push(PublishedBuild {
+    let place = builds.len().saturating_sub(usize::from(is_late));
+    let build = PublishedBuild {
         build: on.artifact.build.clone(),
         digest: on.digest(),
         sha: on.change.sha.clone(),
-    });
+    };
+    builds.insert(place, build);
     let surplus = builds.len().saturating_sub(SubjectState::BUILDS_MAX);
     builds.drain(..surplus);
     builds

@@ -208,3 +208,44 @@ async fn what_is_published_anew_under_a_known_id_can_be_told_of() {
     assert!(noticed.contains("nano-cortex 41 is another one"), "{noticed}");
     assert_eq!(world.lab.jobs.lock().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_rule_that_changes_while_its_boards_are_asked_for_is_followed_as_it_is_then() {
+    let world = World::new(&["beagle", "qemu"]);
+    world.hears(image("41", 'a')).await;
+    world.reload(&RULES.replace("jobs/smoke.yaml", "jobs/other.yaml"));
+    world.ends().await;
+    let jobs: Vec<_> =
+        world.lab.jobs.lock().unwrap().iter().map(|(order, _)| order.job.clone()).collect();
+    assert_eq!(jobs, ["jobs/other.yaml", "jobs/other.yaml"]);
+    assert_eq!(world.told(Form::Message)[0].stage.as_str(), "success");
+
+    let world = World::new(&["beagle"]);
+    world.hears(image("41", 'a')).await;
+    world.reload(&RULES.replace("\"smoke\"", "\"another\""));
+    world.ends().await;
+    assert!(world.lab.jobs.lock().unwrap().is_empty());
+    let told = world.told(Form::Message);
+    assert!(told[0].text.contains("there is no rule"), "{}", told[0].text);
+}
+
+#[tokio::test]
+async fn that_all_tries_broke_is_a_change_and_is_told() {
+    let rules = r#"
+        [[rule]]
+        name = "plain"
+        on = "artifact.published"
+        build = { on = "lab.main", job = "jobs/plain.yaml" }
+        report = [{ to = "chat.ops", when = "changed" }]
+    "#;
+    let world = World::with(rules, &[]);
+    let ends = vec![Verdict::Success, Verdict::Error, Verdict::Error, Verdict::Error];
+    world.lab.ends.lock().unwrap().insert(String::new(), ends);
+    world.hears(image("41", 'a')).await;
+    world.ends().await;
+    world.hears(image("42", 'b')).await;
+    world.ends().await;
+    let stages: Vec<_> = world.told(Form::Message).iter().map(|told| told.stage.as_str()).collect();
+    assert_eq!(stages, ["success", "error"]);
+    assert_eq!(world.lab.jobs.lock().unwrap().len(), 4);
+}

@@ -1,7 +1,7 @@
 //! A lab, everybody who is told something, and an image.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -133,6 +133,7 @@ pub(super) struct World {
     hand: Hand,
     pub(super) ledger: Ledger,
     pub(super) decide: Decide,
+    rules: Arc<RwLock<RuleSet>>,
     pub(super) worker: Worker,
     pub(super) lab: Arc<Lab_>,
 }
@@ -167,7 +168,24 @@ fn directory() -> Directory {
     directory
 }
 
+/// The rules, and the definitions beside them.
+fn parsed(rules: &str) -> RuleSet {
+    let source = |name: &str, text: &str| RuleSource { name: name.into(), text: text.into() };
+    let sources = [
+        source("r/rules.toml", rules),
+        source("r/jobs/smoke.yaml", JOB),
+        source("r/jobs/other.yaml", JOB),
+        source("r/jobs/plain.yaml", "device_type: qemu\nname: {{ artifact.name }}\n"),
+    ];
+    RuleSet::parse(&sources, Arc::new(directory())).unwrap()
+}
+
 impl World {
+    /// Other rules are in force from now on.
+    pub(super) fn reload(&self, rules: &str) {
+        *self.rules.write().unwrap() = parsed(rules);
+    }
+
     pub(super) fn new(boards: &[&str]) -> Self {
         Self::with(RULES, boards)
     }
@@ -177,10 +195,10 @@ impl World {
         let hand = Hand::at(from_millis(START));
         let clock = Clock::manual(hand.clone());
         let ledger = Ledger::open(&folder.path().join("l.db"), clock).unwrap();
-        let source = |name: &str, text: &str| RuleSource { name: name.into(), text: text.into() };
-        let sources = [source("r/rules.toml", rules), source("r/jobs/smoke.yaml", JOB)];
-        let rules = RuleSet::parse(&sources, Arc::new(directory())).unwrap();
-        let decide: Decide = Arc::new(move |event, known| decide(&rules, event, known));
+        let rules = Arc::new(RwLock::new(parsed(rules)));
+        let in_force = Arc::clone(&rules);
+        let decide: Decide =
+            Arc::new(move |event, known| decide(&in_force.read().unwrap(), event, known));
         let lab = Arc::new(Lab_::default());
         *lab.boards.lock().unwrap() = boards.iter().map(|board| (*board).to_owned()).collect();
         let minute = Backoff { min: Duration::from_mins(1), max: Duration::from_mins(8) };
@@ -199,7 +217,7 @@ impl World {
             (name("bus.all"), place()),
         ]);
         let worker = Worker::new(ledger.clone(), Arc::clone(&decide), sites, (minute, 3));
-        Self { _folder: folder, hand, ledger, decide, worker, lab }
+        Self { _folder: folder, hand, ledger, decide, rules, worker, lab }
     }
 
     pub(super) async fn hears(&self, on: ArtifactEvent) {
