@@ -131,7 +131,7 @@ async fn we_know_what_we_have_said_and_nothing_else() {
         |body| Envelope { body, ..opened(&Message { body: b"{}".to_vec(), ..Message::default() }) };
     for body in [
         json!({ "context": { "type": "dev.cdevents.pipelinerun.finished.0.3.0",
-                "source": "https://pointsman.example/farm/" } }),
+                "source": "https://pointsman.example/yard/" } }),
         json!({ "meta": { "type": "EiffelActivityFinishedEvent",
                 "source": { "name": "buildfarm", "uri": "https://pointsman.example/ci/" } } }),
         json!({ "meta": { "type": "EiffelActivityFinishedEvent" } }),
