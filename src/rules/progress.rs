@@ -231,4 +231,39 @@ mod tests {
         let own = told(Some(run.connection.clone()));
         assert_eq!(own, (Some(12), Some("7".to_owned())));
     }
+
+    #[test]
+    fn what_another_system_builds_is_heard_at_every_stage_whatever_our_jobs_are_called() {
+        let rules = format!(
+            "{RULES}\n[[rule]]\nname = 'heard'\n\
+             on = ['build.queued', 'build.started', 'build.finished']\n\
+             notify = [{{ to = 'chat.ops', text = '{{{{ build.job }}}}' }}]\n"
+        );
+        let mut world = World::new(&rules);
+        world.hears(proposal(EventKind::PullRequestOpened, 'a', 1));
+        let ours = world.run('a');
+        let kinds = [EventKind::BuildQueued, EventKind::BuildStarted, EventKind::BuildFinished];
+        for event in kinds {
+            let build = BuildEvent {
+                event,
+                instance: Some("elsewhere.example".to_owned()),
+                connection: None,
+                job: ours.ticket.job.clone(),
+                number: None,
+                url: None,
+                verdict: None,
+                run: None,
+                queued: None,
+                reason: None,
+                id: Some("7".to_owned()),
+                of: None,
+                thread: crate::event::thread::Thread::default(),
+            };
+            // The ledger finds it by its name among those that may be ours.
+            let known = Known { runs: vec![ours.clone()], ..Known::default() };
+            let decision = crate::rules::decide(&world.rules, &Event::Build(build), &known);
+            let fired = decision.considered.iter().filter(|one| one.outcome.as_str() == "fired");
+            assert_eq!(fired.count(), 1, "{event}: {decision:?}");
+        }
+    }
 }

@@ -388,3 +388,4 @@ async fn a_newer_report_takes_the_place_of_one_that_waits() {
 mod boards;
 mod inquiring;
 mod series;
+mod unseen;

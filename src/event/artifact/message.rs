@@ -201,6 +201,8 @@ mod tests {
             refusal("/name", json!("")),
             refusal("/build", json!("a\u{1b}[31m")),
             refusal("/url", json!("not there")),
+            // It would be read where the job is run.
+            refusal("/files/0/url", json!("file:///etc/shadow")),
             refusal("/files/0/checksums", json!({ "crc": "0" })),
             refusal(
                 "/files/0",
@@ -215,6 +217,7 @@ mod tests {
         `name`: it is empty
         `build`: it has control characters
         `url`: one of the addresses is none of http, https, ftp or tftp, or too long
+        `files`: one of the addresses is none of http, https, ftp or tftp, or too long
         `files`: checksums are md5, sha1, sha256 or sha512
         `files[0].sise`: unknown field `sise`, expected one of `name`, `url`, `checksums`, `size`
         `change.sha`: `HEAD` is no commit id (40 or 64 hexadecimal digits)

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::decision::{Decision, Known};
 use crate::event::EventKind;
 use crate::event::build::BuildEvent;
+use crate::producer::{Producer, ProducerSettings};
 use crate::rules::fixture::directory;
 use crate::topic::Example;
 use crate::topic::catalog::Catalog;
@@ -100,4 +101,27 @@ async fn events_in_any_order_are_told_whole() {
     let Some(Event::Artifact(published)) = decided.get(4) else { panic!() };
     assert_eq!(published.artifact.version.as_deref(), Some("2026.11"));
     assert_eq!(published.artifact.files.len(), 2);
+}
+
+#[test]
+fn a_system_may_post_what_it_announces_as_a_producer() {
+    let catalog = Catalog::load(&[]).unwrap();
+    let mut own = (*directory()).clone();
+    let settings = ProducerSettings {
+        artifacts: vec!["*".to_owned()],
+        hosts: vec!["ci.example".to_owned()],
+        token: None,
+    };
+    own.producers.insert("images".to_owned(), Producer::new(&settings).unwrap());
+    let reader = Reader { directory: Arc::new(own), ..reader(&catalog) };
+    let topic = catalog.topic("artifact/published").unwrap();
+    let mut message = topic.examples[0].message.clone();
+    let body = String::from_utf8(message.body).unwrap();
+    message.body = body.replace("\"images\"", "\"ci.example\"").into_bytes();
+    let weigh = |connection: &str| {
+        let connection = crate::rules::fixture::name(connection);
+        reader.weigh((&connection, &Speaker::Connection), &message)
+    };
+    assert_eq!(weigh("builds.main"), Worth::Wanted);
+    assert!(matches!(weigh("forge.main"), Worth::Foreign(_)));
 }

@@ -7,6 +7,7 @@ use crate::ledger::view::actions::ActionState;
 use crate::subject::Verdict;
 
 mod lab;
+mod long;
 
 use lab::{RULES, World, image};
 

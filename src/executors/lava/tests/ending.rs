@@ -116,3 +116,16 @@ async fn results_that_cannot_be_asked_for_are_asked_for_again() {
         "tries again None: cannot ask for the results of a job on lava.lab: 502 Bad Gateway"
     );
 }
+
+#[tokio::test]
+async fn a_job_that_should_have_tested_and_says_nothing_has_not_passed() {
+    let yard = Yard::open().await;
+    let definition = DEFINITION.replace("actions: []", "actions: [{test: {definitions: []}}]");
+    let order = Order { definition: Some(definition), ..order(1) };
+    let started = yard.us.start(&order, Try::First).await.unwrap();
+    let id = number(&started);
+    assert!(yard.lava.begin(id));
+    assert!(yard.lava.finish(id, Outcome::Complete(Vec::new())).await);
+    let seen = yard.us.inspect(&lookup(&started)).await.unwrap();
+    assert_eq!(told(&seen), "unstable: there were no tests");
+}

@@ -141,3 +141,23 @@ async fn we_know_what_we_have_said_and_nothing_else() {
         assert!(!own.has_said(&neighbour(body)));
     }
 }
+
+#[tokio::test]
+async fn that_one_more_board_has_ended_is_no_stage_in_the_words_of_others() {
+    let running = report(Form::Message, Stage::Running);
+    let count = async |language| {
+        told_as(language, async |bus| {
+            bus.tell(&running, Try::First).await?;
+            bus.tell(&running, Try::First).await
+        })
+        .await
+        .len()
+    };
+    let once = async |language| {
+        told_as(language, async |bus| bus.tell(&running, Try::First).await).await.len()
+    };
+    assert_eq!(count(Language::Pointsman).await, 2);
+    for language in [Language::Cdevents, Language::Eiffel] {
+        assert_eq!(count(language).await, once(language).await);
+    }
+}

@@ -95,3 +95,17 @@ fn faults_in_a_definition_are_told_once_and_where_they_are() {
     r/jobs/smoke.yaml: it is longer than 65536 bytes (70000)
     ");
 }
+
+#[test]
+fn of_several_files_of_one_name_the_outermost_is_meant() {
+    let source = |name: &str, text: &str| RuleSource { name: name.into(), text: text.into() };
+    let rule = format!("[[rule]]\nname = 'r'\n{}\n", build("lab.main", "job = 'jobs/smoke.yaml'"));
+    let sources = [
+        source("r/archive/jobs/smoke.yaml", "old: yes"),
+        source("r/jobs/smoke.yaml", "new: yes"),
+        source("r/r.toml", &rule),
+    ];
+    let rules = RuleSet::parse(&sources, directory()).unwrap();
+    let built = rules.rules()[0].build.as_ref().unwrap();
+    assert_eq!(built.definition.as_ref().unwrap().source(), "new: yes");
+}

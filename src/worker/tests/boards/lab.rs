@@ -48,6 +48,7 @@ pub(super) struct Lab_ {
     /// How the jobs on a board end, the first first; then they pass.
     pub(super) ends: Mutex<BTreeMap<String, Vec<Verdict>>>,
     pub(super) jobs: Mutex<Vec<(Order, Option<Verdict>)>>,
+    pub(super) tries: Mutex<Vec<Try>>,
     pub(super) busy: Mutex<usize>,
     /// Whether it takes nothing at all.
     pub(super) is_closed: Mutex<bool>,
@@ -70,7 +71,8 @@ impl Lab_ {
 
 #[async_trait]
 impl Executor for Lab_ {
-    async fn start(&self, order: &Order, _: Try) -> Result<Sighting, Failure> {
+    async fn start(&self, order: &Order, attempt: Try) -> Result<Sighting, Failure> {
+        self.tries.lock().unwrap().push(attempt);
         if *self.is_closed.lock().unwrap() {
             return Err(Failure::give_up(anyhow::anyhow!("the token is refused")));
         }
@@ -130,7 +132,7 @@ impl Reporter for Lab_ {
 
 pub(super) struct World {
     _folder: tempfile::TempDir,
-    hand: Hand,
+    pub(super) hand: Hand,
     pub(super) ledger: Ledger,
     pub(super) decide: Decide,
     rules: Arc<RwLock<RuleSet>>,
@@ -138,7 +140,7 @@ pub(super) struct World {
     pub(super) lab: Arc<Lab_>,
 }
 
-fn directory() -> Directory {
+fn directory(may_announce: &str) -> Directory {
     let host = |host: &str| vec![host.to_owned()];
     let mut directory = Directory::default();
     let lab = Connection {
@@ -157,19 +159,24 @@ fn directory() -> Directory {
         ..Connection::default()
     };
     let chat = Connection { forms: &[Form::Message], ..Connection::default() };
+    let builds = Some(Duration::from_secs(10));
+    directory.insert(name("builds.main"), Connection { builds, ..Connection::default() });
     directory.insert(name("lab.main"), lab);
     directory.insert(name("forge.main"), forge);
     directory.insert(name("list.ci"), Connection { letters: true, ..chat.clone() });
     directory.insert(name("bus.all"), Connection { follows: true, ..chat.clone() });
     directory.insert(name("chat.ops"), chat);
-    let producer =
-        ProducerSettings { artifacts: vec!["nano-*".to_owned()], hosts: Vec::new(), token: None };
+    let producer = ProducerSettings {
+        artifacts: vec![may_announce.to_owned()],
+        hosts: Vec::new(),
+        token: None,
+    };
     directory.producers.insert("images".to_owned(), Producer::new(&producer).unwrap());
     directory
 }
 
 /// The rules, and the definitions beside them.
-fn parsed(rules: &str) -> RuleSet {
+fn parsed(rules: &str, may_announce: &str) -> RuleSet {
     let source = |name: &str, text: &str| RuleSource { name: name.into(), text: text.into() };
     let sources = [
         source("r/rules.toml", rules),
@@ -177,13 +184,18 @@ fn parsed(rules: &str) -> RuleSet {
         source("r/jobs/other.yaml", JOB),
         source("r/jobs/plain.yaml", "device_type: qemu\nname: {{ artifact.name }}\n"),
     ];
-    RuleSet::parse(&sources, Arc::new(directory())).unwrap()
+    RuleSet::parse(&sources, Arc::new(directory(may_announce))).unwrap()
 }
 
 impl World {
     /// Other rules are in force from now on.
     pub(super) fn reload(&self, rules: &str) {
-        *self.rules.write().unwrap() = parsed(rules);
+        self.reload_where(rules, "nano-*");
+    }
+
+    /// As [`World::reload`], and the producer may announce only such artifacts.
+    pub(super) fn reload_where(&self, rules: &str, may_announce: &str) {
+        *self.rules.write().unwrap() = parsed(rules, may_announce);
     }
 
     pub(super) fn new(boards: &[&str]) -> Self {
@@ -195,7 +207,7 @@ impl World {
         let hand = Hand::at(from_millis(START));
         let clock = Clock::manual(hand.clone());
         let ledger = Ledger::open(&folder.path().join("l.db"), clock).unwrap();
-        let rules = Arc::new(RwLock::new(parsed(rules)));
+        let rules = Arc::new(RwLock::new(parsed(rules, "nano-*")));
         let in_force = Arc::clone(&rules);
         let decide: Decide =
             Arc::new(move |event, known| decide(&in_force.read().unwrap(), event, known));
@@ -210,6 +222,7 @@ impl World {
             ..site()
         };
         let sites = BTreeMap::from([
+            (name("builds.main"), there.clone()),
             (name("lab.main"), there),
             (name("forge.main"), place()),
             (name("chat.ops"), place()),
@@ -221,7 +234,8 @@ impl World {
     }
 
     pub(super) async fn hears(&self, on: ArtifactEvent) {
-        let id = format!("{}/{}", on.artifact.build, on.digest());
+        // Each is a message of its own, also where it tells what another one told.
+        let id = uuid::Uuid::new_v4().to_string();
         let message = Message { id: Some(id), ..Message::default() };
         let found = Found::Events(vec![Event::Artifact(Box::new(on))], None);
         let (id, digest) = (message.identity(), message.digest());
